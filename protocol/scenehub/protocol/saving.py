@@ -1,0 +1,319 @@
+"""Saving: how a room's queue becomes durable, and what it makes of the store's answers (S2, S3, E1, E2, N2, N4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from .closing import Close as CloseCode
+from .document import apply_edit
+from .edits import EditId
+from .effects import Broadcast, Effect, Publish, Send, WantsSave
+from .errors import ErrorCode, Refusal
+from .ledger import Batch, Caught, ClientRow, Committed, KeptReject, Verdict
+from .limits import HELD_AT_MOST
+from .messages import Commit, CommitRow, Error, Reject, Unsaved
+from .planning import Plan
+from .queue import BATCH_EDITS, Entry
+from .states import cell_rows
+
+if TYPE_CHECKING:
+    from .room import Room
+
+Effects = list[Effect]
+
+FIRST_RETRY = 0.05
+LAST_RETRY = 1.0
+"""Seconds between two tries while the store is away: doubling from the first to the last."""
+
+
+def take(room: Room, now: float) -> Batch | None:
+    """The next batch, fenced by where the room believes the project to be."""
+    if room.condemned or room.catching_up or (room.retry_at is not None and now < room.retry_at):
+        return None
+    if room.failures and not room.queue.saving:
+        room.queue.replan(room.head, room.at, room.wall(now))
+    most = room.batch_limit or BATCH_EDITS
+    return room.queue.batch(room.project, room.head, lambda client: room.clients[client].done, most)
+
+
+def verdict(room: Room, answer: Verdict, now: float) -> Effects:
+    """Go on from what became of the batch in flight."""
+    effects: Effects = []
+    match answer:
+        case Verdict.SAVED:
+            effects = _saved(room)
+        case Verdict.MISSED:
+            room.queue.saving = 0
+            room.misses += 1
+            if not any(edits[-1].seq > room.head.seq for edits in room.heard_commits):
+                room.behind = True
+        case Verdict.FAILED | Verdict.UNKNOWN:
+            room.queue.saving = 0
+            effects = _away(room, now)
+            room.behind = room.behind or answer is Verdict.UNKNOWN
+        case Verdict.POISON:
+            effects = _poison(room, now)
+    effects += take_heard(room, now)
+    if room.behind:
+        effects += room.catch_up()
+    elif room.queue.entries:
+        effects.append(WantsSave())
+    return effects
+
+
+def _saved(room: Room) -> Effects:
+    before = room.head.id
+    settled = room.queue.settle()
+    effects = recovered(room)
+    room.misses = 0
+    room.batch_limit = None
+    commits: list[Committed] = []
+    rows: list[CommitRow] = []
+    rejects: Effects = []
+    for entry in settled:
+        if isinstance(entry.decision, Plan) and entry.edit is not None:
+            committed = _committed(entry, entry.decision)
+            commits.append(committed)
+            rows.append(commit_row(committed, known=entry.relayed))
+            _count(room, entry.id, entry.digest, None)
+        else:
+            rejects += _rejected(room, entry)
+    if commits:
+        last = commits[-1]
+        room.head = room.head._replace(seq=last.seq, id=last.edit.id)
+        room.at = last.at
+        effects.append(Broadcast(Commit(seq=commits[0].seq, edits=tuple(rows))))
+        effects.append(Publish(room.speaker.commit(room.head.epoch, before, commits)))
+    _forget_absent(room, settled)
+    return effects + rejects
+
+
+def _committed(entry: Entry, decided: Plan) -> Committed:
+    assert entry.edit is not None
+    return Committed(
+        entry.seq, entry.at, entry.edit, entry.actor, entry.digest, (), {}, decided.overwrote, decided.restored
+    )
+
+
+def commit_row(edit: Committed, *, known: bool) -> CommitRow:
+    """A commit as members get it; `known` says that they have the body from a relay."""
+    return CommitRow(
+        id=edit.edit.id,
+        at=edit.at,
+        overwrote=tuple((row.key, row.id, row.user, row.seq) for row in edit.overwrote),
+        edit=None if known else edit.edit,
+        actor=None if known else edit.actor,
+        restored={id: cell_rows(cells) for id, cells in edit.restored.items()} or None,
+    )
+
+
+def _count(room: Room, id: EditId, digest: bytes, reject: KeptReject | None) -> None:
+    """An edit has its durable outcome: nothing of its client up to it is outstanding any more."""
+    client = room.clients.get(id.client)
+    if client is not None and id.n > client.done:
+        client.remember(id.n, digest, reject)
+        client.taken = max(client.taken, id.n)
+    if reject is None:
+        room.counters[id.client] = max(room.counters.get(id.client, 0), id.n)
+    room.foreign.passed(id.client, id.n)
+
+
+def _rejected(room: Room, entry: Entry) -> Effects:
+    assert isinstance(entry.decision, Refusal)
+    refusal = entry.decision
+    _count(room, entry.id, entry.digest, KeptReject(entry.id.n, entry.digest, refusal.code, refusal.words))
+    return tell_reject(room, entry.id, refusal, relayed=entry.relayed)
+
+
+def tell_reject(room: Room, id: EditId, refusal: Refusal, *, relayed: bool, publish: bool = True) -> Effects:
+    """Author and members drop a rejected edit; the author hears why and what stands there instead (S3)."""
+    author = room.attendance.clients.get(id.client)
+    effects: Effects = []
+    if author is not None:
+        full = Reject(id=id, code=refusal.code, words=refusal.words, culprit=refusal.culprit, current=refusal.current)
+        effects.append(Send(author.id, full))
+    if relayed:
+        bare = Reject(id=id, code=refusal.code)
+        effects.append(Broadcast(bare, but=None if author is None else author.id))
+    if publish:
+        effects.append(Publish(room.speaker.reject(id, refusal.code, refusal.words)))
+    return effects
+
+
+def _forget_absent(room: Room, entries: Iterable[Entry]) -> None:
+    for client in {entry.id.client for entry in entries}:
+        room.forget_client(client)
+
+
+def _away(room: Room, now: float) -> Effects:
+    """The store did not take a batch: try again later, and say so once (N4)."""
+    room.failures += 1
+    room.retry_at = now + min(LAST_RETRY, FIRST_RETRY * 2 ** min(room.failures, 10))
+    if room.away_since is not None:
+        return []
+    room.away_since = now
+    return [Broadcast(Unsaved(held=True, why=ErrorCode.STORE_AWAY))]
+
+
+def recovered(room: Room) -> Effects:
+    """The store answered: say so if it had been away."""
+    was_away = room.away_since is not None
+    room.away_since, room.retry_at, room.failures = None, None, 0
+    return [Broadcast(Unsaved(held=False, why="saving"))] if was_away else []
+
+
+def _poison(room: Room, now: float) -> Effects:
+    """The batch cannot be stored as it is: halve it until the culprit is alone, and reject that one (N2)."""
+    size = room.queue.saving
+    room.queue.saving = 0
+    if size > 1:
+        room.batch_limit = size // 2
+        return []
+    culprit = room.queue.entries[0]
+    room.batch_limit = None
+    if culprit.refused is not None:
+        return [*hand_back(room, [culprit], "internal"), *_close_author(room, culprit)]
+    culprit.refused = Refusal(ErrorCode.INVALID, "the database cannot store this edit: an id in it may be taken", "ops")
+    room.queue.replan(room.head, room.at, room.wall(now))
+    return []
+
+
+def _close_author(room: Room, entry: Entry) -> Effects:
+    session = room.attendance.clients.get(entry.id.client)
+    return [] if session is None else room.close(session.id, CloseCode.INTERNAL, "an edit could not be handled", 5000)
+
+
+def hand_back(room: Room, entries: Sequence[Entry], why: str) -> Effects:
+    """Give edits back to their authors, with everything of theirs that came later; nothing is lost (E2)."""
+    first: dict[str, int] = {}
+    for entry in entries:
+        first[entry.id.client] = min(entry.id.n, first.get(entry.id.client, entry.id.n))
+    unwanted = [e.id for e in room.queue.entries if e.id.client in first and e.id.n >= first[e.id.client]]
+    removed = room.queue.remove(unwanted)
+    for client, n in first.items():
+        room.clients[client].taken = n - 1
+        room.forget_client(client)
+    room.queue.replan(room.head, room.at, room.at + 1)
+    ids = tuple(entry.id for entry in removed)
+    if not ids:
+        return []
+    return [Broadcast(Unsaved(ids=ids, held=False, why=why, retry_ms=2000)), Publish(room.speaker.withdraw(ids))]
+
+
+def tick(room: Room, now: float) -> Effects:
+    """Retries that are due, and edits that have waited for too long (N4)."""
+    if room.condemned:
+        return []
+    effects: Effects = []
+    entries = room.queue.entries
+    if room.away_since is not None and entries and not room.queue.saving and now - entries[0].received >= HELD_AT_MOST:
+        effects += hand_back(room, list(entries), ErrorCode.STORE_AWAY)
+    if room.retry_at is None or now < room.retry_at:
+        return effects
+    if entries and not room.behind:
+        return [*effects, WantsSave()]
+    if not room.catching_up:
+        effects += room.catch_up()
+    return effects
+
+
+def caught_up(room: Room, caught: Caught | None, now: float) -> Effects:
+    """The store said what this room has missed (None: it could not be asked)."""
+    room.catching_up = False
+    if room.condemned:
+        return []
+    if caught is None:
+        room.behind = True
+        return _away(room, now)
+    if caught.replaced or caught.head.epoch != room.head.epoch or _regressed(room, caught.clients.values()):
+        return room.condemn("the store has another history")
+    effects = recovered(room)
+    effects += apply_commits(room, caught.edits, now)
+    room.head = room.head._replace(access=caught.head.access)
+    effects += _resolve(room, caught.clients.values())
+    room.queue.replan(room.head, room.at, room.wall(now))
+    effects += take_heard(room, now)
+    effects += room.welcome_parked(now)
+    if room.behind or room.parked:
+        effects += room.catch_up()
+    elif room.queue.entries:
+        effects.append(WantsSave())
+    return effects
+
+
+def _regressed(room: Room, rows: Iterable[ClientRow]) -> bool:
+    return any(row.counter < room.clients[row.client].done for row in rows if row.client in room.clients)
+
+
+def _resolve(room: Room, rows: Iterable[ClientRow]) -> Effects:
+    """Outcomes that other nodes gave to edits of clients that are here (E2)."""
+    effects: Effects = []
+    for row in rows:
+        client = room.clients.get(row.client)
+        if client is None:
+            continue
+        rejects = {reject.n: reject for reject in row.rejects}
+        known = [e.id for e in room.queue.entries if e.id.client == row.client and e.id.n <= row.counter]
+        settled = room.queue.remove(known)
+        relayed = {entry.id.n for entry in settled if entry.relayed}
+        for n in range(client.done + 1, row.counter + 1):
+            reject = rejects.get(n)
+            digest = reject.digest if reject is not None else row.digests.get(n, b"")
+            _count(room, EditId(row.client, n), digest, reject)
+            if reject is not None:
+                refusal = Refusal(ErrorCode(reject.code), reject.words)
+                effects += tell_reject(room, EditId(row.client, n), refusal, relayed=n in relayed, publish=False)
+        client.taken = max(client.taken, client.done)
+        room.forget_client(row.client)
+    return effects
+
+
+def apply_commits(room: Room, edits: Sequence[Committed], now: float) -> Effects:
+    """Apply commits of other nodes that follow on the room's head, and tell the members."""
+    rows: list[CommitRow] = []
+    effects: Effects = []
+    first = room.head.seq + 1
+    for edit in edits:
+        if edit.seq != room.head.seq + 1:
+            continue
+        id = edit.edit.id
+        apply_edit(room.document, edit.edit.ops, id, edit.actor.user, edit.seq, edit.at)
+        room.head = room.head._replace(seq=edit.seq, id=id)
+        room.at = max(room.at, edit.at)
+        rows.append(commit_row(edit, known=_known(room, edit, effects)))
+        _count(room, id, edit.digest, None)
+        room.forget_client(id.client)
+    if rows:
+        effects.append(Broadcast(Commit(seq=first, edits=tuple(rows))))
+        room.queue.replan(room.head, room.at, room.wall(now))
+    return effects
+
+
+def _known(room: Room, edit: Committed, effects: Effects) -> bool:
+    """Whether members have the body of a commit that another node made; settles our own entry of that id."""
+    id = edit.edit.id
+    entry = room.queue.find(id)
+    if entry is None:
+        relay = room.foreign.relays.get(id)
+        return relay is not None and not relay.hidden
+    room.queue.remove([id])
+    if entry.digest == edit.digest:
+        return entry.relayed
+    author = room.attendance.clients.get(id.client)
+    if author is not None:
+        words = "this client id has used this counter for another edit: take a new client id"
+        effects.append(Send(author.id, Error(code=ErrorCode.CLIENT_ID_TAKEN, words=words, id=id)))
+    return False
+
+
+def take_heard(room: Room, now: float) -> Effects:
+    """Apply commits that other nodes told of while a batch was in flight."""
+    heard, room.heard_commits = room.heard_commits, []
+    effects: Effects = []
+    for edits in heard:
+        if edits[0].seq <= room.head.seq + 1:
+            effects += apply_commits(room, edits, now)
+        else:
+            room.behind = True
+    return effects

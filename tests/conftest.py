@@ -1,0 +1,17 @@
+"""What every test gets: the gate for skipped tests, and pytest's own test bench for the gate's test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.skips import skip_gate
+
+if TYPE_CHECKING:
+    import pytest
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(skip_gate(Path(__file__).with_name("allowed_skips.txt")), "skip-gate")
