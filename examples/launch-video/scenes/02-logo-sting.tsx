@@ -14,11 +14,13 @@ const tween = (frame: number, from: number, to: number, easing = Easing.inOut(Ea
 const camera = (frame: number, length: number, delay = 0) =>
   1 - tween(frame, delay, delay + 18, Easing.out(Easing.cubic)) -
   tween(frame, length - 18, length, Easing.in(Easing.cubic));
+/** Opacity on the way: nothing is left of a scene on its last frame, however bright it was. */
+const seen = (at: number) => Math.max(0, 1 - 1.19 * Math.abs(at));
 
 /** Style of a thing that rides with the camera; a larger depth moves it further. */
 const ride = (frame: number, length: number, delay = 0, depth = 1): React.CSSProperties => {
   const at = camera(frame, length, delay);
-  return { opacity: 1 - Math.abs(at), transform: `translateX(${at * STEP * depth}px)` };
+  return { opacity: seen(at), transform: `translateX(${at * STEP * depth}px)` };
 };
 
 const Backdrop: React.FC<{ glow: string; at: number; focus?: string; lit?: number }> = (
@@ -34,7 +36,7 @@ const Backdrop: React.FC<{ glow: string; at: number; focus?: string; lit?: numbe
     />
     <AbsoluteFill
       style={{
-        opacity: lit * (1 - Math.abs(at)),
+        opacity: lit * seen(at),
         background: `radial-gradient(1100px 760px at ${focus}, ${glow}26, transparent 70%)`,
       }}
     />

@@ -25,6 +25,8 @@ const tween = (frame: number, from: number, to: number, easing = Easing.inOut(Ea
 const camera = (frame: number, length: number, delay = 0) =>
   1 - tween(frame, delay, delay + 18, Easing.out(Easing.cubic)) -
   tween(frame, length - 18, length, Easing.in(Easing.cubic));
+/** Opacity on the way: nothing is left of a scene on its last frame, however bright it was. */
+const seen = (at: number) => Math.max(0, 1 - 1.19 * Math.abs(at));
 
 const Backdrop: React.FC<{ glow: string; at: number; focus?: string; lit?: number }> = (
   { glow, at, focus = '68% 58%', lit = 1 },
@@ -39,7 +41,7 @@ const Backdrop: React.FC<{ glow: string; at: number; focus?: string; lit?: numbe
     />
     <AbsoluteFill
       style={{
-        opacity: lit * (1 - Math.abs(at)),
+        opacity: lit * seen(at),
         background: `radial-gradient(1100px 760px at ${focus}, ${glow}26, transparent 70%)`,
       }}
     />
@@ -126,7 +128,10 @@ const EndCard: React.FC<Props> = ({
 }) => {
   const frame = useCurrentFrame();
   const { durationInFrames } = useVideoConfig();
-  const head = interpolate(tween(frame, 26, durationInFrames - 16, Easing.inOut(Easing.quad)), [0, 1], [FROM, TO]);
+  const head = interpolate(tween(frame, 26, Math.max(27, durationInFrames - 16), Easing.inOut(Easing.quad)), [0, 1], [
+    FROM,
+    TO,
+  ]);
   const playhead = tween(frame, 20, 28);
   const dark = tween(frame, durationInFrames - 10, durationInFrames - 1);
   const rise = (from: number) => tween(frame, from, from + 20, Easing.out(Easing.exp));

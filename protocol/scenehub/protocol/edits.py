@@ -113,3 +113,8 @@ class Overwritten(NamedTuple):
     """The edit whose value was overwritten."""
     user: str
     seq: int
+
+
+def digest_of_raw(raw: object) -> bytes:
+    """The digest of an edit whose body is not one: whatever came, so that a resend is known again."""
+    return blake2b(msgpack.packb(raw, default=repr), digest_size=16).digest()

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 
@@ -129,9 +129,8 @@ class Link(asyncio.Protocol):
     # --- what the transport says ------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in deed, not in name
+        self._transport.set_write_buffer_limits(high=HIGH_WATER)
         self.writable = True
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -87,7 +87,7 @@ class Child:
         return True
 
     async def stop(self, steps: Sequence[tuple[Signals, float]]) -> None:
-        """Send each signal in turn and wait its seconds for the end; SIGKILL to its group at last, or when cancelled."""
+        """Send each signal in turn and wait its seconds for the end; SIGKILL its group at last, or when cancelled."""
         try:
             for number, patience in steps:
                 self.send(number)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from secrets import token_urlsafe
 
 from scenehub.protocol.document import PROJECT, SCENE
-from scenehub.protocol.edits import FieldKey, Position
+from scenehub.protocol.edits import Position
 from scenehub.protocol.ledger import Admission, Batch, Caught, Head, Loaded, Verdict
 from scenehub.protocol.testing.ledger import MemoryLedger
 from scenehub.server.store.port import ProjectRow, StoreAway
@@ -61,9 +61,7 @@ class MemoryStore:
 
 
 def _row(project: str, loaded: Loaded, at: int) -> ProjectRow:
-    fields = {
-        name: loaded.document.cell(FieldKey(PROJECT, PROJECT, name)) for name in ("name", "fps", "width", "height")
-    }
-    name, fps, width, height = (None if cell is None else cell.value for cell in fields.values())
+    fields = {name: cell.value for name, cell in loaded.document.cells(PROJECT, PROJECT).items()}
     scenes = sum(1 for _ in loaded.document.living(SCENE))
-    return ProjectRow(project, name, fps, width, height, loaded.head.seq, scenes, at)
+    shown = (fields["name"], fields["fps"], fields["width"], fields["height"])
+    return ProjectRow(project, *shown, loaded.head.seq, scenes, at)

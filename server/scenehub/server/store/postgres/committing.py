@@ -87,23 +87,23 @@ class Committer:
             arguments = _arguments(batches)
         except ValueError as error:
             raise _Failed(Cause.DATA) from error
-        error: BaseException | None = None
-        for _ in range(2):
-            try:
-                async with self._connections.one() as connection:
-                    saved = await _said(connection, arguments)
-            except CONNECT_ERRORS as unreachable:
-                raise _Failed(Cause.SERVER) from unreachable
-            if isinstance(saved, set):
-                return saved
-            error = saved
-            if not is_worth_a_retry(error):
-                break
-        assert error is not None
-        raise _Failed(cause_of(error)) from error
+        answer = await self._asked(arguments)
+        if isinstance(answer, Exception) and is_worth_a_retry(answer):
+            answer = await self._asked(arguments)
+        if isinstance(answer, Exception):
+            raise _Failed(cause_of(answer)) from answer
+        return answer
+
+    async def _asked(self, arguments: Sequence[str | list[str]]) -> set[str] | Exception:
+        """The projects that are saved, or the error of the statement. Raises _Failed when it was not sent."""
+        try:
+            async with self._connections.one() as connection:
+                return await _said(connection, arguments)
+        except CONNECT_ERRORS as unreachable:
+            raise _Failed(Cause.SERVER) from unreachable
 
 
-async def _said(connection: Own, arguments: Sequence[str | list[str]]) -> set[str] | BaseException:
+async def _said(connection: Own, arguments: Sequence[str | list[str]]) -> set[str] | Exception:
     """The projects that are saved, or the error; the connection is dropped where it is of no more use."""
     try:
         return set(await connection.fetchval(COMMIT, *arguments))

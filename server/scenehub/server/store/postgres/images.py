@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from scenehub.protocol import document
 from scenehub.protocol.document import DELETED, PROJECT, PROPS, SCENE, Entity
 from scenehub.protocol.edits import FieldKey
 from scenehub.protocol.ledger import Batch, Committed, Outcome, Rejected
@@ -113,20 +114,17 @@ def _add(images: Images, batch: Batch) -> None:
 
 
 def _list_for(images: Images, kind: str, is_new: bool) -> list[Record]:
-    match kind, is_new:
-        case "scene", True:
-            return images.new_scenes
-        case "scene", False:
-            return images.changed_scenes
-        case "message", True:
-            return images.new_messages
-        case "message", False:
-            return images.changed_messages
-        case "memory", _:
+    match kind:
+        case document.SCENE:
+            return images.new_scenes if is_new else images.changed_scenes
+        case document.MESSAGE:
+            return images.new_messages if is_new else images.changed_messages
+        case document.MEMORY:
             return images.memories
-        case "proposal", _:
+        case document.PROPOSAL:
             return images.new_proposals
-    raise Unsound(f"there is no table for a {kind}")
+        case _:
+            raise Unsound(f"there is no table for a {kind}")
 
 
 def _take(entities: dict[Entity, _Entity], codes: list[Record], project: str, commit: Committed) -> None:

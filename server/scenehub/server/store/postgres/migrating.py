@@ -71,12 +71,13 @@ async def migrate(url: str, *, directory: Path = DIRECTORY, patience: float = 60
 
 
 async def _locked(connection: Own) -> None:
-    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110 - another process has it
         await asyncio.sleep(_POLL)
 
 
 async def _applied(connection: Own) -> dict[str, str]:
-    return dict(await connection.fetch("SELECT name, checksum FROM scenehub_migrations"))
+    rows = await connection.fetch("SELECT name, checksum FROM scenehub_migrations")
+    return {row["name"]: row["checksum"] for row in rows}
 
 
 def _missing(files: list[Migration], applied: Mapping[str, str]) -> list[Migration]:

@@ -129,7 +129,7 @@ def head_from(row: Row) -> Head:
     return Head(row["epoch"], row["seq"], id, row["access_version"])
 
 
-def client_from(client: str, row: Row) -> ClientRow:
+def client_from(client: str, row: Row | Mapping[str, Any]) -> ClientRow:
     """A client's row, with the digests of its latest commits."""
     return ClientRow(
         client,

@@ -1,0 +1,1 @@
+"""The hub: shells around the pure protocol, the only code that awaits."""
