@@ -10,7 +10,7 @@ from tests.skips import skip_gate
 if TYPE_CHECKING:
     import pytest
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "tests.parts"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -118,11 +118,14 @@ CREATE TABLE scenes (
 ) WITH (fillfactor = 80);
 CREATE INDEX scenes_in_order ON scenes (project_id, position, id);
 
+-- The versions of a scene's code. A client that writes on within 30 s of its version's first text replaces the text; any
+-- other writer begins a new version, so a text that somebody else overwrites stays.
 CREATE TABLE scene_iterations (
     scene_id   hub_id NOT NULL REFERENCES scenes ON DELETE CASCADE,
     version    integer NOT NULL CHECK (version > 0),
     tsx_code   text NOT NULL CHECK (octet_length(tsx_code) <= 1048576),
     user_id    hub_id NOT NULL,
+    client_id  hub_id NOT NULL,
     actor      text NOT NULL CHECK (actor IN ('person', 'brain', 'system')),
     run_id     hub_id,
     seq        bigint NOT NULL CHECK (seq > 0),

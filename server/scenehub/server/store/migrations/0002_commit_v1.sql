@@ -154,21 +154,21 @@ BEGIN
 
     FOR code IN
         SELECT * FROM jsonb_to_recordset(codes) AS c (
-            scene_id text, tsx_code text, user_id text, actor text, run_id text, seq bigint, at bigint, kept boolean)
+            scene_id text, tsx_code text, user_id text, client_id text, actor text, run_id text, seq bigint, at bigint)
         ORDER BY seq
     LOOP
-        SELECT i.version, i.created_at, i.user_id = code.user_id AND i.actor = code.actor
+        SELECT i.version, i.created_at, i.client_id = code.client_id AND i.actor = code.actor
             AND i.run_id IS NOT DISTINCT FROM code.run_id AS same_author
         INTO latest
         FROM scene_iterations i WHERE i.scene_id = code.scene_id ORDER BY i.version DESC LIMIT 1;
-        IF latest.same_author AND NOT code.kept AND time_of(code.at) < latest.created_at + interval '30 seconds' THEN
+        IF latest.same_author AND time_of(code.at) < latest.created_at + interval '30 seconds' THEN
             UPDATE scene_iterations i SET tsx_code = code.tsx_code, seq = code.seq, changed_at = time_of(code.at)
             WHERE i.scene_id = code.scene_id AND i.version = latest.version;
         ELSIF latest.version IS NOT NULL OR code.tsx_code <> '' THEN
             INSERT INTO scene_iterations
-                (scene_id, version, tsx_code, user_id, actor, run_id, seq, created_at, changed_at)
-            VALUES (code.scene_id, coalesce(latest.version, 0) + 1, code.tsx_code, code.user_id, code.actor,
-                code.run_id, code.seq, time_of(code.at), time_of(code.at));
+                (scene_id, version, tsx_code, user_id, client_id, actor, run_id, seq, created_at, changed_at)
+            VALUES (code.scene_id, coalesce(latest.version, 0) + 1, code.tsx_code, code.user_id, code.client_id,
+                code.actor, code.run_id, code.seq, time_of(code.at), time_of(code.at));
         END IF;
     END LOOP;
 

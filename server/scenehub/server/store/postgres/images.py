@@ -149,11 +149,11 @@ def _code(project: str, commit: Committed, key: FieldKey, code: str) -> Record:
         "scene_id": key.id,
         "tsx_code": code,
         "user_id": commit.actor.user,
+        "client_id": commit.edit.id.client,
         "actor": commit.actor.kind.value,
         "run_id": commit.actor.run,
         "seq": commit.seq,
         "at": commit.at,
-        "kept": any(lost.key == key for lost in commit.overwrote),
     }
 
 
