@@ -40,7 +40,9 @@ def address(url: str, project: str | None = None) -> Address:
     """Read `ws://host/v1/projects/ID/ws`, `http://host/p/ID`, or `http://host` with `project`. Raises ValueError."""
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in SCHEMES or not parts.hostname:
-        raise ValueError(f"{url!r} is no address of a hub: expected http://host:port or ws://host:port/v1/projects/ID/ws")
+        raise ValueError(
+            f"{url!r} is no address of a hub: expected http://host:port or ws://host:port/v1/projects/ID/ws"
+        )
     named = fullmatch(r"(.*?)/(?:v1/projects/([^/]+)/ws|v1/projects/([^/]+)|p/([^/]+))/?", parts.path)
     prefix = named[1] if named else parts.path.rstrip("/")
     in_path = next((group for group in named.groups()[1:] if group), None) if named else None

@@ -198,4 +198,6 @@ def valid(model: type[M], **values: Any) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise Rejected.of(refusal_of(error)) from None
+        refusal = refusal_of(error)
+        culprit = ".".join(str(step) for step in error.errors(include_url=False, include_input=False)[0]["loc"])
+        raise Rejected(refusal.code, refusal.words.strip(), culprit or None) from None

@@ -1,4 +1,4 @@
-"""Backlog: happenings that a consumer has not taken yet. Bounded: who is too slow is told to look at everything anew."""
+"""Backlog: happenings that a consumer has not taken yet. Bounded: who is too slow looks at all anew."""
 
 from __future__ import annotations
 

@@ -190,15 +190,18 @@ class Desk(Generic[H]):
 
     def perform(self, outputs: Outputs) -> None:
         """Do what the replica wants, in its order."""
+        urgent = False
         for output in outputs:
             match output:
                 case SendFrame(frame):
                     self.outbox.append(pack_frame(frame, self._flavour))
+                    urgent = True
                 case Reconnect(why):
                     self.reconnect = why
+                    urgent = True
                 case happening:
                     self._tell(happening)
-        if self.outbox or self.reconnect is not None:
+        if urgent:
             self._shell.outgoing()
 
     def _tell(self, happening: Happening) -> None:

@@ -90,8 +90,8 @@ def _free(root: Path, stem: str) -> Iterator[Keep]:
         lock = _locked(path.with_suffix(".lock"))
         if lock is not None:
             yield Keep(path, lock, _read(path))
-        if not known:
-            return
+            if not known:
+                return
 
 
 def _chosen(free: list[Keep]) -> Keep:
@@ -123,7 +123,8 @@ def _read(path: Path) -> Kept | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        return _put_aside(path, error)
+        _put_aside(path, error)
+        return None
     try:
         head, body = text.split("\n", 1)
         body = body.removesuffix("\n")
@@ -131,7 +132,8 @@ def _read(path: Path) -> Kept | None:
             raise ValueError("its checksum is another one")
         return keeping.read(json.loads(body))
     except (ValueError, RecursionError) as error:
-        return _put_aside(path, error)
+        _put_aside(path, error)
+        return None
 
 
 def _put_aside(path: Path, error: Exception) -> None:

@@ -97,6 +97,12 @@ class Reading(Generic[H]):
         return self._desk.replica.position
 
     @property
+    def checksum(self) -> int:
+        """Of the confirmed state: equal for members who have confirmed the same."""
+        with self._still:
+            return self._desk.replica.confirmed.checksum()
+
+    @property
     def status(self) -> Status:
         """How this client stands with the hub."""
         with self._still:

@@ -7,8 +7,11 @@ import inspect
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
+
+from scenehub.protocol.replica import Replica
 
 from .address import address, http_url
 from .errors import ClientError
@@ -18,6 +21,33 @@ Token = str | Callable[[], str] | Callable[[], Awaitable[str]]
 
 REFRESH_AT = 0.8
 """Which part of a token's time is used before the next one is fetched."""
+
+RETRY = 1.0
+"""Seconds between two tries to bring a newer token."""
+
+
+@dataclass(slots=True)
+class TokenLife:
+    """When the token in use was fetched, and when the next one is wanted (M4); times in seconds."""
+
+    fetched: float = 0.0
+    not_before: float = 0.0
+
+    def renewed(self, now: float) -> None:
+        """A newer token was fetched, or there was none to be had: not again for a moment."""
+        self.fetched = now
+        self.not_before = now + RETRY
+
+    def left(self, replica: Replica, lasts: float | None, now: float) -> float | None:
+        """Seconds until a newer token is wanted, None for never; `lasts` is how long one lasts."""
+        if not replica.connected:
+            return None
+        if replica.read_only:
+            return max(0.0, self.not_before - now)
+        if lasts is None:
+            return None
+        return max(0.0, self.fetched + REFRESH_AT * lasts - now, self.not_before - now)
+
 
 SLOWEST_GUEST = 10.0
 """Seconds that the hub has to hand out a guest token."""

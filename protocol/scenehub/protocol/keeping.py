@@ -91,4 +91,6 @@ def load(replica: Replica, kept: Kept, now: float, wall: int) -> None:
     replica.user = kept.user
     for one in kept.pending:
         age = max(0, wall - one.made) / 1000
-        replica.pending.append(Pending(one.edit, now - age, {text.key: text.text for text in one.texts}, ever_sent=True))
+        replica.pending.append(
+            Pending(one.edit, now - age, {text.key: text.text for text in one.texts}, ever_sent=True)
+        )

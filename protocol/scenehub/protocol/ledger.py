@@ -175,6 +175,8 @@ class Admission:
     row: ClientRow
     known: bool
     conflicts: tuple[Conflict, ...] = ()
+    thinned: bool = False
+    """The position is not known because the log does not reach back to it: it may well be of this history."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class Hello(Model):
     minor: tuple[Seq, Seq] = (MINOR, MINOR)
     """The lowest and the highest protocol minor that the client speaks."""
     position: Position | None = None
+    whole: bool = False
+    """Send a snapshot whatever the position is: it only says since when conflicts are to be told (O3)."""
     agent: Agent = ""
 
 
@@ -192,10 +194,12 @@ class State(HubModel):
     t: Literal["state"] = "state"
     reason: Literal["delta", "snapshot"]
     why: str = ""
-    """Why it is a snapshot: first, asked, epoch_changed, unknown_position."""
+    """Why it is a snapshot: first, asked, epoch_changed, unknown_position, log_thinned."""
     part: Seq = 0
     parts: Seq = 1
     position: Position
+    since: Seq | None = None
+    """The seq that a delta builds upon: who has not confirmed it cannot use the delta."""
     entities: tuple[EntityRow, ...] = ()
     relays: tuple[Relay, ...] = ()
     outcomes: Outcomes | None = None
@@ -276,6 +280,8 @@ class PresenceNews(HubModel):
     members: tuple[Member, ...] = ()
     moved: dict[str, Presence] = {}
     gone: tuple[str, ...] = ()
+    whole: bool = False
+    """`members` is everybody: whoever is not named is gone."""
 
     def wire(self) -> dict[str, Any]:
         """As a plain map."""
@@ -286,6 +292,8 @@ class PresenceNews(HubModel):
             plain["moved"] = {client: where.model_dump(exclude_none=True) for client, where in self.moved.items()}
         if self.gone:
             plain["gone"] = self.gone
+        if self.whole:
+            plain["whole"] = True
         return plain
 
 

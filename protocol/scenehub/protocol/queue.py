@@ -52,6 +52,7 @@ class Queue:
     document: Document
     limits: Limits
     entries: deque[Entry] = field(default_factory=deque)
+    by_id: dict[EditId, Entry] = field(default_factory=dict)
     bytes: int = 0
     saving: int = 0
     """How many entries from the front are in a batch whose verdict is awaited."""
@@ -71,6 +72,7 @@ class Queue:
         """Plan an entry on top of the queue and append it."""
         self._plan(entry, epoch, now_ms)
         self.entries.append(entry)
+        self.by_id[entry.id] = entry
         self.bytes += entry.size
 
     def replan(self, head: Head, at: int, now_ms: int) -> None:
@@ -125,6 +127,7 @@ class Queue:
         self.saving = 0
         for entry in settled:
             self.bytes -= entry.size
+            self.by_id.pop(entry.id, None)
             if isinstance(entry.decision, Plan) and entry.edit is not None:
                 for key, value in entry.decision.writes:
                     self.document.put(key, Cell(value, entry.seq, entry.id, entry.actor.user))
@@ -134,13 +137,17 @@ class Queue:
 
     def find(self, id: EditId) -> Entry | None:
         """The entry of an edit."""
-        return next((entry for entry in self.entries if entry.id == id), None)
+        return self.by_id.get(id)
 
     def remove(self, ids: Iterable[EditId]) -> list[Entry]:
         """Remove entries whose outcome is known or that go back to their authors; plan again afterwards."""
-        unwanted = set(ids)
+        unwanted = {id for id in ids if id in self.by_id}
+        if not unwanted:
+            return []
         removed = [entry for entry in self.entries if entry.id in unwanted]
         self.entries = deque(entry for entry in self.entries if entry.id not in unwanted)
+        for id in unwanted:
+            del self.by_id[id]
         self.bytes -= sum(entry.size for entry in removed)
         return removed
 

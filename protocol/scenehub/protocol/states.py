@@ -59,6 +59,7 @@ def state_frames(
     *,
     saving: bool,
     part_bytes: int,
+    since: int | None = None,
 ) -> list[State]:
     """Cut a state into frames of about `part_bytes`; the last one carries relays and outcomes."""
     parts = list(_parted(rows, part_bytes))
@@ -70,6 +71,7 @@ def state_frames(
             part=index,
             parts=len(parts),
             position=position,
+            since=since,
             entities=tuple(part),
             relays=tuple(relays) if index == last else (),
             outcomes=outcomes if index == last else None,

@@ -22,6 +22,7 @@ from .document import (
     messages_of,
     props_of,
     scenes_of,
+    writes_of,
 )
 from .edits import Edit, FieldKey
 from .planning import Draft
@@ -38,6 +39,17 @@ class View:
         self._draft = Draft(confirmed)
         for edit, user in unsaved:
             apply_edit(self._draft, edit.ops, edit.id, user, UNSAVED_SEQ, at)
+
+    def over(self, edit: Edit, user: str, at: int = 0) -> View:
+        """This view with one more unsaved edit on top; this one stays as it is."""
+        view = View.__new__(View)
+        draft = view._draft = Draft(self._draft.document)
+        draft.written = dict(self._draft.written)
+        for entity in {(key.kind, key.id) for op in edit.ops for key, _ in writes_of(op, user, at)}:
+            if entity in draft.written:
+                draft.written[entity] = dict(draft.written[entity])
+        apply_edit(draft, edit.ops, edit.id, user, UNSAVED_SEQ, at)
+        return view
 
     def value(self, key: FieldKey) -> Any:
         """The value of a field, None if it has none."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
-import logging
+import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -17,8 +18,11 @@ from scenehub.server.bus.memory import Medium
 from scenehub.server.bus.port import Bus
 from scenehub.server.bus.redis import RedisBus
 from scenehub.server.dev import postgres, valkey
+from scenehub.server.dev.part import Part
+from scenehub.server.dev.unavailable import PartUnavailable
 from scenehub.server.http import application
 from scenehub.server.hub import Hub, HubOptions, Observer
+from scenehub.server.logs import configure_log
 from scenehub.server.settings import Settings
 from scenehub.server.store.memory import MemoryStore
 from scenehub.server.store.port import Store
@@ -26,6 +30,22 @@ from scenehub.server.store.postgres import migrate, open_store
 from scenehub.server.transport.server import Serving, listening_socket, serve
 
 SECRET_CHARACTERS = 32
+RESTART_AFTER = 1.0
+"""Seconds between two tries to bring back an embedded part that ended."""
+
+__all__ = [
+    "Misconfigured",
+    "Node",
+    "configure_log",
+    "embedded",
+    "is_loopback",
+    "kept_secret",
+    "node",
+    "open_directory",
+    "opened_store",
+    "refuse_guests_in_public",
+    "secret_of",
+]
 
 
 class Misconfigured(Exception):
@@ -44,14 +64,43 @@ class Node:
 
 @contextlib.asynccontextmanager
 async def embedded(settings: Settings) -> AsyncIterator[Settings]:
-    """Start a twin for each part that has no URL, and give the settings that name them. Raises PartUnavailable."""
-    async with contextlib.AsyncExitStack() as parts:
+    """Start a twin for each part that has no URL, bring it back when it ends, and give the settings that name them.
+
+    Raises PartUnavailable.
+    """
+    async with contextlib.AsyncExitStack() as stack:
         given: dict[str, str] = {}
+        parts: list[Part] = []
         if settings.database_url is None:
-            given["database_url"] = (await parts.enter_async_context(postgres(settings.data / "postgres"))).url
+            parts.append(await stack.enter_async_context(postgres(settings.data / "postgres")))
+            given["database_url"] = parts[-1].url
         if settings.redis_url is None:
-            given["redis_url"] = (await parts.enter_async_context(valkey(settings.data / "valkey"))).url
-        yield settings.model_copy(update=given)
+            parts.append(await stack.enter_async_context(valkey(settings.data / "valkey")))
+            given["redis_url"] = parts[-1].url
+        keepers = [asyncio.create_task(_kept_running(part), name=f"keep-{part.log_name}") for part in parts]
+        try:
+            yield settings.model_copy(update=given)
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+
+
+async def _kept_running(part: Part) -> None:
+    """Start a part again whenever it ends, until cancelled."""
+    log = structlog.get_logger("scenehub.dev")
+    while True:
+        status = await part.ended()
+        name = part.log_name.removesuffix(".log")
+        log.warning(f"{name} ended (status {status}): starting it again")
+        await part.stop()
+        try:
+            await part.start()
+        except PartUnavailable as unavailable:
+            log.error(str(unavailable))
+            await asyncio.sleep(RESTART_AFTER)
+        else:
+            log.warning(f"{name} is back")
 
 
 @contextlib.asynccontextmanager
@@ -69,12 +118,20 @@ async def opened_store(settings: Settings, *, memory: bool = False) -> AsyncIter
 
 @contextlib.asynccontextmanager
 async def node(
-    settings: Settings, store: Store, *, guests: bool = False, observer: Observer | None = None
+    settings: Settings,
+    store: Store,
+    *,
+    guests: bool = False,
+    observer: Observer | None = None,
+    listener: socket.socket | None = None,
 ) -> AsyncIterator[Node]:
-    """Run a node on a store until the context is left; it drains then (N5). Raises OSError if the port is taken."""
-    if guests and not is_loopback(settings.host):
-        raise Misconfigured(f"{settings.host} is a public address: guests without a password are for 127.0.0.1 only")
-    listener = listening_socket(settings.host, settings.port)
+    """Run a node on a store until the context is left; it drains then (N5).
+
+    `listener` is a socket that was bound before. Raises OSError if the port is taken, Misconfigured.
+    """
+    if guests:
+        refuse_guests_in_public(settings.host)
+    listener = listener or listening_socket(settings.host, settings.port)
     options = HubOptions(
         node=settings.node,
         limits=settings.limits,
@@ -111,15 +168,38 @@ def secret_of(settings: Settings) -> str:
     return secret
 
 
+def refuse_guests_in_public(host: str) -> None:
+    """Raises Misconfigured for an address that others can reach: `dev` lets everybody in."""
+    if not is_loopback(host):
+        raise Misconfigured(
+            f"{host} can be reached by others, and `scenehub dev` lets everybody in as a guest: leave --host out "
+            "(127.0.0.1), or use `scenehub serve`, which wants tokens"
+        )
+
+
+def open_directory(directory: Path) -> Path:
+    """Make the data directory; root's can be entered by the user as whom the database runs. Raises OSError."""
+    directory = directory.expanduser().absolute()
+    for folder in reversed((directory, *directory.parents)):
+        if not folder.exists():
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755 if os.geteuid() == 0 else 0o700)
+    return directory
+
+
 def kept_secret(directory: Path) -> str:
-    """The secret of `dev`: made once, kept in a file that only its owner can read."""
-    path = directory / "secret"
-    directory.mkdir(parents=True, exist_ok=True)
+    """The secret of `dev`: made once, kept in a file that only its owner can read. Raises OSError."""
+    path = open_directory(directory) / "secret"
     with contextlib.suppress(FileNotFoundError):
-        return path.read_text().strip()
+        kept = path.read_text().strip()
+        if len(kept) >= SECRET_CHARACTERS:
+            return kept
     made = secrets.token_urlsafe(48)
-    path.touch(mode=0o600)
-    path.write_text(made + "\n")
+    half = path.with_name("secret.half")
+    half.unlink(missing_ok=True)
+    half.touch(mode=0o600)
+    half.write_text(made + "\n")
+    half.rename(path)  # whole or not at all: half a secret would be kept for ever
     return made
 
 
@@ -128,23 +208,8 @@ def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost" and all(
-            ipaddress.ip_address(row[4][0]).is_loopback for row in socket.getaddrinfo(host, None)
-        )
-
-
-def configure_log(level: str, *, plain: bool = True) -> None:
-    """structlog and the standard library's log, one line an event, on standard error."""
-    number = getattr(logging, level.upper())
-    logging.basicConfig(level=number, format="%(levelname)s %(name)s: %(message)s")
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer() if plain else structlog.dev.ConsoleRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(),
-    )
+        pass
+    try:
+        return all(ipaddress.ip_address(row[4][0]).is_loopback for row in socket.getaddrinfo(host, None))
+    except OSError:
+        return False

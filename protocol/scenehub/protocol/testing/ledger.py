@@ -147,7 +147,8 @@ class MemoryLedger:
             raise ClientIdTaken(client)
         row.generation += 1
         if position is None or not found.knows(position):
-            return Admission(found.head, row.row(client), known=False)
+            thinned = position is not None and _is_thinned(found, position)
+            return Admission(found.head, row.row(client), known=False, thinned=thinned)
         return Admission(found.head, row.row(client), True, _conflicts(found, client, position.seq))
 
     def commit(self, batch: Batch) -> Verdict:
@@ -181,6 +182,19 @@ class MemoryLedger:
     def heads(self, projects: Collection[str]) -> dict[str, Head]:
         """The heads of many projects; one that is gone is left out."""
         return {id: self._projects[id].head for id in projects if id in self._projects}
+
+    def log(self, project: str) -> list[Committed]:
+        """The log as far as it is kept, oldest first. Raises ProjectNotFound."""
+        return list(self._project(project).log)
+
+    def client(self, project: str, client: str) -> ClientRow | None:
+        """A client's row, None when it was never let in. Raises ProjectNotFound."""
+        found = self._project(project).clients.get(client)
+        return None if found is None else found.row(client)
+
+    def claim(self, project: str, kind: str, id: str) -> None:
+        """Have an id belong to a project: no other one can use it."""
+        self._owners[kind, id] = project
 
     def change_access(self, project: str) -> None:
         """Make every batch that was fenced before miss, as a change of members' rights does (M3)."""
@@ -236,6 +250,11 @@ class MemoryLedger:
         found.log.append(commit)
         found.head = Head(found.head.epoch, seq, id, found.head.access)
         found.at = commit.at
+
+
+def _is_thinned(found: _Project, position: Position) -> bool:
+    """Whether nobody can say any more if a position is of this history."""
+    return position.epoch == found.head.epoch and 0 < position.seq < found.log_start
 
 
 def _copied(document: Document) -> Document:

@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from scenehub.protocol.edits import Role
-from scenehub.protocol.scalars import Name
+from scenehub.protocol.ops import Rate, Side
+from scenehub.protocol.scalars import Id, Name
 from scenehub.server.hub import Hub
 from scenehub.server.hub.access import Refused, colour_of
 from scenehub.server.store.port import StoreAway
@@ -32,16 +33,43 @@ class _Guest(BaseModel):
     role: Role = Role.EDITOR
 
 
+class _NewProject(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: Id | None = None
+    name: Name
+    fps: Rate = 30
+    width: Side = 1920
+    height: Side = 1080
+
+
 def application(hub: Hub, *, guests: bool = False) -> Starlette:
     """The application around a hub. `guests` hands out tokens to anyone who asks: for `dev` on this machine only."""
     routes: list[BaseRoute] = [
         socket_route(hub.attach, outbox_bytes=hub.options.limits.outbox_bytes),
+        Route("/", _front(hub, guests=guests)),
         Route("/healthz", _health(hub)),
-        Route("/v1/projects", _projects(hub)),
+        Route("/v1/projects", _projects(hub), methods=["GET"]),
+        Route("/v1/projects", _create(hub), methods=["POST"]),
     ]
     if guests:
         routes.append(Route("/v1/dev/token", _guest_token(hub), methods=["POST"]))
     return Starlette(routes=routes)
+
+
+def _front(hub: Hub, *, guests: bool) -> Endpoint:
+    ways = {
+        "health": "/healthz",
+        "projects": "/v1/projects",
+        "socket": "/v1/projects/{id}/ws",
+        **({"guest_token": "/v1/dev/token"} if guests else {}),
+    }
+    words = "This is a Scenehub hub. Look in with `scenehub watch PROJECT`, or join with the Python client."
+
+    async def front(_: Request) -> Response:
+        return JSONResponse({"scenehub": words, "node": hub.options.node, "ways": ways})
+
+    return front
 
 
 def _health(hub: Hub) -> Endpoint:
@@ -65,6 +93,48 @@ def _projects(hub: Hub) -> Endpoint:
     return projects
 
 
+def _create(hub: Hub) -> Endpoint:
+    async def create(request: Request) -> Response:
+        try:
+            token = _bearer(request)
+            wanted = _NewProject.model_validate_json(await _body(request))
+            id = wanted.id or secrets.token_urlsafe(12)
+            identity = hub.access.identity(token, id)
+            if identity.role not in (Role.OWNER, Role.EDITOR):
+                return _problem(403, "forbidden", f"a {identity.role.value} may not make projects: ask for another role")
+            made = await hub.store.create(
+                id, name=wanted.name, fps=wanted.fps, width=wanted.width, height=wanted.height
+            )
+        except Refused as refused:
+            return _problem(401, "unauthenticated", str(refused))
+        except ValidationError as error:
+            return _problem(422, "invalid", _blamed(error))
+        except StoreAway:
+            return _problem(503, "store_away", "the database cannot be reached: try again")
+        if not made:
+            return _problem(409, "id_taken", f"there is a project {id} already: give another id, or join that one")
+        shown = {"id": id, **wanted.model_dump(exclude={"id"})}
+        return JSONResponse(shown, status_code=201, headers={"location": f"/v1/projects/{id}"})
+
+    return create
+
+
+async def _body(request: Request) -> bytes:
+    """The body, as far as it is allowed to be; a longer one is no JSON when it is cut."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MOST_BYTES:
+            return b"\xff"
+    return body
+
+
+def _blamed(error: ValidationError) -> str:
+    """What is wrong with a body, by field."""
+    rows = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, row['loc'])) or 'body'}: {row['msg']}" for row in rows[:5])
+
+
 def _bearer(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -74,12 +144,10 @@ def _bearer(request: Request) -> str:
 
 def _guest_token(hub: Hub) -> Endpoint:
     async def token(request: Request) -> Response:
-        body = await request.body()
+        body = await _body(request)
         try:
-            if len(body) > MOST_BYTES:
-                raise ValueError
             guest = _Guest.model_validate_json(body) if body else _Guest()
-        except (ValidationError, ValueError):
+        except ValidationError:
             return _problem(422, "invalid", "send nothing, or {name?, role?} as JSON")
         user = f"guest-{secrets.token_hex(4)}"
         name = guest.name or f"{secrets.choice(NAMES)} (guest)"

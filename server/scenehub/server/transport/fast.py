@@ -52,6 +52,8 @@ HELD_AT_MOST: Final = 128 * 1024
 """Bytes kept for a client that talks before the connection is accepted, until its socket is no longer read."""
 SHORTEST: Final = 6
 """Bytes of a client's shortest frame: head and mask."""
+KINDS: Final = frozenset(b"\x00\x01\x02\x80\x81\x82\x88\x89\x8a")
+"""First bytes that a frame may have; one with another is not waited for."""
 SHUTDOWN_TIMEOUT: Final = 1.0
 """Seconds that a peer has for its side of the close when the server ends."""
 
@@ -211,6 +213,9 @@ class FastPeer(Outbox):
     def _wake(self) -> None:
         self._turn.add(self)
 
+    def _wake_to_lag(self) -> None:
+        self._turn.add(self)
+
     def _unwritten(self) -> int:
         return 0 if self._protocol is None else self._transport.get_write_buffer_size()
 
@@ -368,9 +373,11 @@ class FastProtocol(WebSocketsSansIOProtocol):
         at, end, share = 0, len(buffer), READ_AT_MOST
         while end - at >= SHORTEST and not conn.eof_sent:
             body, stop = self._extent(buffer, at, end)
-            if stop > end:
-                break
             kind = buffer[at]
+            if stop > end:
+                if kind in KINDS:
+                    break
+                stop = end
             if (kind == 0x82 or kind == 0x81) and body and conn.current_size is None and not peer.closing:
                 self._heard(peer, apply_mask(buffer[body:stop], buffer[body - 4 : body]), kind == 0x81)
             else:

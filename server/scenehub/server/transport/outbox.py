@@ -64,7 +64,11 @@ class Outbox(ABC):
 
     @abstractmethod
     def _wake(self) -> None:
-        """See to it that the queue is emptied, and the ladder climbed, after this turn of the loop."""
+        """See to it that the queue is emptied after this turn of the loop."""
+
+    @abstractmethod
+    def _wake_to_lag(self) -> None:
+        """See to it that the listener hears of the lag after this turn of the loop, whatever is stuck."""
 
     @abstractmethod
     def _unasked_now(self) -> int:
@@ -97,7 +101,7 @@ class Outbox(ABC):
             return True
         self._lagging = True
         self._unasked = 0
-        self._wake()
+        self._wake_to_lag()
         return False
 
     def _begin_closing(self) -> None:

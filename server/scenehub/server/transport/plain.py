@@ -104,7 +104,6 @@ class PlainPeer(Outbox):
                 for frame in frames:
                     await send(self._event(frame))
                     self._leaving -= len(frame)
-                    self._tell_lag()
             if self.closing:
                 await send({"type": "websocket.close", "code": self._code, "reason": self._reason})
                 return
@@ -115,7 +114,17 @@ class PlainPeer(Outbox):
             return {"type": "websocket.send", "text": frame.decode()}
         return {"type": "websocket.send", "bytes": frame}
 
+    def gone(self) -> None:
+        """The connection is over."""
+        self._leaving = 0
+        super().gone()
+
     def _wake(self) -> None:
+        self._woken.set()
+
+    def _wake_to_lag(self) -> None:
+        # The writer may be waiting for the very peer that lags.
+        asyncio.get_running_loop().call_soon(self._tell_lag)
         self._woken.set()
 
     def _unasked_now(self) -> int:

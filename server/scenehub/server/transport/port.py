@@ -5,6 +5,7 @@ Adapters: `fast.py` (our uvicorn protocol class) and `plain.py` (any ASGI server
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from scenehub.protocol.codec import Flavour
@@ -23,6 +24,10 @@ class Peer(Protocol):
 
     def send(self, frame: bytes) -> None:
         """Queue a frame that `framed` made; does nothing once the connection is closing."""
+        ...
+
+    def send_together(self, frames: Sequence[bytes]) -> None:
+        """Queue frames that mean something only together (parts of a state): all, whatever the bound, or none."""
         ...
 
     def framed(self, payload: bytes) -> bytes:

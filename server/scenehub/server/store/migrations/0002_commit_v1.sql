@@ -23,7 +23,7 @@ CREATE FUNCTION scenehub_commit_v1(
     new_messages jsonb, changed_messages jsonb, memories jsonb, new_proposals jsonb
 ) RETURNS text[] LANGUAGE plpgsql
 -- It touches few rows, by key, in tables that may have grown a thousandfold since its plan was made.
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
     passing  text[];
@@ -40,7 +40,7 @@ BEGIN
 
     SELECT coalesce(array_agg(f.project_id), '{}') INTO passing
     FROM jsonb_to_recordset(fences) AS f (project_id text, epoch text, seq bigint, client text, n bigint, access bigint)
-    JOIN projects p ON p.id = f.project_id
+    CROSS JOIN LATERAL (SELECT * FROM projects WHERE id = f.project_id OFFSET 0) p -- OFFSET 0: by key, never by scan
     WHERE p.deleted_at IS NULL AND p.epoch = f.epoch AND p.seq = f.seq AND p.access_version = f.access
       AND p.head_client IS NOT DISTINCT FROM f.client AND p.head_n IS NOT DISTINCT FROM f.n
       AND f.project_id <> ALL (ARRAY(
@@ -109,7 +109,7 @@ BEGIN
     FROM jsonb_to_recordset(fences) AS f (
         project_id text, seq bigint, new_seq bigint, new_client text, new_n bigint, first_at bigint, last_at bigint,
         name text, fps integer, width integer, height integer, props jsonb, unset text[], writers jsonb)
-    WHERE p.id = f.project_id AND f.new_seq > f.seq AND coalesce(p.committed_at < time_of(f.first_at), true);
+    WHERE p.id = f.project_id AND p.id = ANY (passing) AND f.new_seq > f.seq AND coalesce(p.committed_at < time_of(f.first_at), true);
     GET DIAGNOSTICS stored = ROW_COUNT;
     SELECT count(*) INTO expected
     FROM jsonb_to_recordset(fences) AS f (seq bigint, new_seq bigint)

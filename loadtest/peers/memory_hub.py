@@ -1,0 +1,55 @@
+"""The real hub with its store in memory: every rule, no disk. Projects come into being when somebody joins them.
+
+    python memory_hub.py --port 8790
+
+Members use `TOKEN`, an owner's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import time
+from pathlib import Path
+from tempfile import gettempdir
+
+import jwt
+from pydantic import SecretStr
+
+from scenehub.protocol.ledger import Loaded
+from scenehub.server.app import configure_log, node
+from scenehub.server.settings import Settings
+from scenehub.server.store.memory import MemoryStore
+from scenehub.server.store.port import ProjectNotFound
+from scenehub.server.transport.server import run, stop_signal
+
+SECRET = "for load tests on this machine only: no secret at all"
+TOKEN = jwt.encode({"sub": "loadtest", "name": "Load", "role": "owner", "exp": int(time.time()) + 86_400}, SECRET)
+
+
+class OpenStore(MemoryStore):
+    """Makes the projects that are asked for."""
+
+    async def load(self, project: str) -> Loaded:
+        try:
+            return await super().load(project)
+        except ProjectNotFound:
+            await self.create(project, name=project, fps=30, width=1920, height=1080)
+            return await super().load(project)
+
+
+async def main(port: int) -> None:
+    configure_log("warning")
+    settings = Settings(port=port, secret=SecretStr(SECRET), data=Path(gettempdir()), log="warning")
+    with stop_signal() as stop:
+        async with node(settings, OpenStore()):
+            gc.collect()
+            gc.freeze()
+            await stop.wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--port", type=int, default=8790)
+    chosen = parser.parse_args()
+    run(lambda: main(chosen.port))

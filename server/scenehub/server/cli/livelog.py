@@ -1,0 +1,204 @@
+"""Live log: what happens in a hub, one aligned line an event, bursts folded, for whoever started it.
+
+An observer may not wait, so it only takes notes; `turn`, called about ten times a second, makes lines of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rich.text import Text
+
+from scenehub.protocol.edits import Edit
+from scenehub.protocol.presence import Member
+
+from .summary import one_line, summary
+
+UNSAVED_AFTER = 1.0
+"""Seconds after which an edit that is only relayed gets its line."""
+FOLD_WITHIN = 1.0
+"""Seconds after a line in which the same member's further edits are counted instead of told."""
+FOLD_PAUSE = 0.6
+FOLD_AT_MOST = 5.0
+"""Seconds of silence that end a burst, and the longest that one is counted before it is told."""
+MOST_WAITING = 10_000
+
+NameOf = Callable[[str, str], str | None]
+"""The name of a scene by project and id."""
+Present = Callable[[str], set[str]]
+"""The clients that are in a project here."""
+Write = Callable[[Text], None]
+
+
+@dataclass(slots=True)
+class _Relayed:
+    """An edit that was shown and is not saved yet; `at` in seconds."""
+
+    user: str
+    what: str
+    at: float
+    told: bool = False
+
+
+@dataclass(slots=True)
+class _Burst:
+    """Edits of one member in quick succession: the first was told, `count` more wait to be."""
+
+    told_at: float
+    begun: float = 0.0
+    latest: float = 0.0
+    count: int = 0
+    what: str = ""
+
+
+@dataclass(slots=True)
+class LiveLog:
+    """An `Observer` for a terminal. `now` in seconds; `clock` gives the time of day as text."""
+
+    write: Write
+    now: Callable[[], float]
+    clock: Callable[[], str]
+    name_of: NameOf = field(default=lambda _project, _id: None)
+    present: Present | None = None
+    is_away: Callable[[], bool] | None = None
+    """Whether the store cannot be reached, as the hub knows it."""
+    _members: dict[str, dict[str, Member]] = field(default_factory=dict)
+    _users: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Name and colour of users that were seen."""
+    _relayed: dict[str, deque[_Relayed]] = field(default_factory=dict)
+    _bursts: dict[tuple[str, str], _Burst] = field(default_factory=dict)
+    _left: set[str] = field(default_factory=set)
+    _away: bool = False
+
+    # The observer.
+
+    def joined(self, project: str, member: Member) -> None:
+        """A member has been welcomed."""
+        members = self._members.setdefault(project, {})
+        self._users[member.user] = (member.name, member.colour)
+        back = member.client in members
+        members[member.client] = member
+        if not back:
+            self._line(project, member.user, f"joined as {member.role.value}", "", "dim")
+
+    def left(self, project: str, client: str) -> None:
+        """A session ended; who it was shows when the room has heard of it too."""
+        self._left.add(project)
+
+    def relayed(self, project: str, edit: Edit, user: str) -> None:
+        """An edit was taken and shown to the others."""
+        waiting = self._relayed.setdefault(project, deque(maxlen=MOST_WAITING))
+        what = summary(edit.ops, lambda id: self.name_of(project, id))
+        waiting.append(_Relayed(user, what, self.now()))
+
+    def saved(self, project: str, seq: int, edits: int, seconds: float) -> None:
+        """Edits became durable."""
+        waiting = self._relayed.get(project, deque())
+        late = 0
+        for number in range(edits):
+            if not waiting:
+                break
+            relayed = waiting.popleft()
+            late += relayed.told
+            if not relayed.told:
+                took = self.now() - relayed.at
+                self._edit(project, relayed, f"● saved {milliseconds(took)}", seq - edits + 1 + number)
+        if late:
+            self._line(project, None, f"{late} unsaved {'edits are' if late > 1 else 'edit is'} saved now", "●", "green")
+
+    def rejected(self, project: str, code: str, words: str) -> None:
+        """An edit was rejected."""
+        self._line(project, None, f"rejected ({code}): {one_line(words, 100)}", "✗", "red")
+
+    def store(self, *, away: bool) -> None:
+        """The store is away, or back."""
+        self._away = away
+        words = "the database is away: edits are shown, not saved" if away else "the database is back"
+        self._line("", None, words, "○" if away else "●", "bold red" if away else "bold green")
+
+    def room(self, project: str, *, opened: bool) -> None:
+        """A room was loaded, or dropped."""
+        if not opened:
+            self._members.pop(project, None)
+            self._relayed.pop(project, None)
+            self._left.discard(project)
+
+    # Lines.
+
+    def turn(self) -> None:
+        """Tell what is due: members who left, edits that wait to be saved, bursts that are over."""
+        for project in list(self._left):
+            self._tell_who_left(project)
+        if self.is_away is not None and self.is_away() != self._away:
+            self.store(away=not self._away)
+        now = self.now()
+        for project, waiting in self._relayed.items():
+            for relayed in waiting:
+                if now - relayed.at < UNSAVED_AFTER:
+                    break
+                if not relayed.told:
+                    relayed.told = True
+                    self._edit(project, relayed, "○ not saved", None)
+        for key, burst in list(self._bursts.items()):
+            over = now - burst.latest >= FOLD_PAUSE
+            if burst.count and (over or now - burst.begun >= FOLD_AT_MOST):
+                self._tell_burst(*key, burst)
+            elif over and now - burst.told_at >= FOLD_WITHIN:
+                del self._bursts[key]
+
+    def words(self, words: str, style: str = "dim") -> None:
+        """A line of the hub's own."""
+        self._line("", None, words, "", style)
+
+    def finish(self) -> None:
+        """Tell what still waits."""
+        for key, burst in self._bursts.items():
+            if burst.count:
+                self._tell_burst(*key, burst)
+
+    def _tell_who_left(self, project: str) -> None:
+        self._left.discard(project)
+        members = self._members.get(project, {})
+        here = self.present(project) if self.present is not None else set()
+        for client in [client for client in members if client not in here]:
+            self._line(project, members.pop(client).user, "left", "", "dim")
+
+    def _edit(self, project: str, relayed: _Relayed, mark: str, seq: int | None) -> None:
+        key = (project, relayed.user)
+        burst = self._bursts.get(key)
+        now = self.now()
+        if burst is None or (burst.count == 0 and now - burst.told_at >= FOLD_WITHIN):
+            self._bursts[key] = _Burst(told_at=now, latest=now)
+            style = "green" if seq is not None else "yellow"
+            self._line(project, relayed.user, relayed.what, mark if seq is None else f"{mark}  #{seq}", style)
+            return
+        if burst.count == 0:
+            burst.begun = now
+        burst.count += 1
+        burst.latest = now
+        burst.what = relayed.what
+
+    def _tell_burst(self, project: str, user: str, burst: _Burst) -> None:
+        if burst.count == 1:
+            self._line(project, user, burst.what, "● saved", "green")
+        else:
+            over = max(0.1, burst.latest - burst.begun)
+            words = f"{burst.count} edits in {over:.1f} s, the last: {burst.what}"
+            self._line(project, user, words, "● saved", "green")
+        burst.told_at, burst.count = burst.latest, 0
+
+    def _line(self, project: str, user: str | None, what: str, mark: str, style: str) -> None:
+        name, colour = self._users.get(user, (user, "")) if user is not None else ("", "")
+        line = Text(f"{self.clock()}  ", style="dim", end="")
+        line.append(f"{one_line(project, 16):<16}", style="dim not bold")
+        line.append(f" {one_line(name or '', 14):<14} ", style=colour or "")
+        line.append(f"{one_line(what, 110):<44}", style=style if not mark and not user else "not dim")
+        line.append(f"  {mark}".rstrip(), style=style)
+        self.write(line)
+
+
+def milliseconds(seconds: float) -> str:
+    """A short time for people."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.0f} s"
