@@ -1,6 +1,6 @@
 """One command that measures the hub's fan-out beside a plain starlette broadcast, in the same run.
 
-    python loadtest/bench.py                                    # the transport alone, beside starlette
+    python loadtest/bench.py                                    # the hub, store in memory, beside the others
     python loadtest/bench.py --server "scenehub serve --port {port}" --token TOKEN
     python loadtest/bench.py --only saturated --rounds 5
 
@@ -21,7 +21,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rig import PEERS, CannotMeasure, Cores, Target, compiled_generator
+import jwt
+from rig import PEERS, SECRET, CannotMeasure, Cores, Target, compiled_generator
 from scenarios import Rig, Row, at_rates, idle_memory, one_stalled_reader, saturated
 
 SCENARIOS: dict[str, tuple[str, Callable[[Rig, list[Target]], list[Row]]]] = {
@@ -35,8 +36,10 @@ SCENARIOS: dict[str, tuple[str, Callable[[Rig, list[Target]], list[Row]]]] = {
 def wanted(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--server", metavar="COMMAND", help="start the hub under test with this; {port} is replaced")
-    parser.add_argument("--token", default="loadtest", help="what members say in hello (default: %(default)s)")
+    parser.add_argument(
+        "--server", metavar="COMMAND", help="what starts the hub; {port} is replaced (default: peers/memory_hub.py)"
+    )
+    parser.add_argument("--token", help="what members say in hello (default: one that peers/memory_hub.py takes)")
     parser.add_argument("--only", choices=list(SCENARIOS), action="append", help="only this scenario (repeatable)")
     parser.add_argument("--servers", help="comma-separated: hub, bare, plain, starlette (default: all but plain)")
     parser.add_argument("--projects", type=int, default=100, help="projects (default: %(default)s)")
@@ -53,19 +56,29 @@ def wanted(arguments: list[str]) -> argparse.Namespace:
 def chosen_targets(options: argparse.Namespace) -> list[Target]:
     """The servers to measure, the hub first."""
     known = [
+        Target(
+            "hub",
+            options.server or f"{{python}} {PEERS / 'memory_hub.py'} --port {{port}}",
+            "hub",
+            options.token or own_token(),
+        ),
         Target("bare", f"{{python}} {PEERS / 'bare_hub.py'} --port {{port}}", "hub"),
         Target("plain", f"{{python}} {PEERS / 'bare_hub.py'} --port {{port}} --adapter plain", "hub"),
         Target("starlette", f"{{python}} {PEERS / 'starlette_broadcast.py'} --port {{port}}", "raw"),
     ]
-    if options.server:
-        known.insert(0, Target("hub", options.server, "hub", options.token))
     names = (
         options.servers.split(",") if options.servers else [target.name for target in known if target.name != "plain"]
     )
     unknown = set(names) - {target.name for target in known}
     if unknown:
-        raise CannotMeasure(f"no such server: {', '.join(sorted(unknown))} (hub needs --server)")
+        raise CannotMeasure(f"no such server: {', '.join(sorted(unknown))}")
     return [target for target in known if target.name in names]
+
+
+def own_token() -> str:
+    """An owner's token for the hub in `peers/memory_hub.py`."""
+    claims = {"sub": "loadtest", "name": "Load", "role": "owner", "exp": int(time.time()) + 86_400}
+    return jwt.encode(claims, SECRET)
 
 
 def table(rows: list[Row]) -> str:

@@ -19,6 +19,8 @@ from typing import Any
 import psutil  # type: ignore[import-untyped, unused-ignore]
 
 PEERS = Path(__file__).parent / "peers"
+SECRET = "for load tests on this machine only: no secret at all"
+"""What the hub under test signs its tokens with, unless its command says otherwise."""
 START_TIMEOUT = 60.0
 """Seconds a server has to listen."""
 
@@ -98,7 +100,7 @@ def running(target: Target, cores: Cores) -> Iterator[RunningServer]:
     port = _free_port()
     words = shlex.split(target.command.replace("{port}", str(port)).replace("{python}", sys.executable))
     try:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, env={**os.environ, "SCENEHUB_SECRET": SECRET})
     except FileNotFoundError:
         raise CannotMeasure(f"{target.name}: there is no program {words[0]}") from None
     try:

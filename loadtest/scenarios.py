@@ -136,6 +136,7 @@ def _row(target: Target, run: dict[str, Any]) -> Row:
         "server": target.name,
         "deliveries_per_second": round(run["deliveries"] / seconds),
         "edits_per_second": round(run["committed"] / seconds),
+        "server_us_per_edit": round(run["server_cpu_seconds"] / max(1, run["committed"]) * 1e6, 1),
         "server_us_per_delivery": round(run["server_cpu_seconds"] / max(1, run["deliveries"]) * 1e6, 2),
         "server_cores": round(run["server_cpu_seconds"] / seconds, 2),
         "generator_cores": round(run["cpu_seconds"] / seconds, 2),

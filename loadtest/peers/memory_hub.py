@@ -2,19 +2,15 @@
 
     python memory_hub.py --port 8790
 
-Members use `TOKEN`, an owner's.
+Tokens are signed with SCENEHUB_SECRET, as always.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import time
 from pathlib import Path
 from tempfile import gettempdir
-
-import jwt
-from pydantic import SecretStr
 
 from scenehub.protocol.ledger import Loaded
 from scenehub.server.app import configure_log, node
@@ -22,9 +18,6 @@ from scenehub.server.settings import Settings
 from scenehub.server.store.memory import MemoryStore
 from scenehub.server.store.port import ProjectNotFound
 from scenehub.server.transport.server import run, stop_signal
-
-SECRET = "for load tests on this machine only: no secret at all"
-TOKEN = jwt.encode({"sub": "loadtest", "name": "Load", "role": "owner", "exp": int(time.time()) + 86_400}, SECRET)
 
 
 class OpenStore(MemoryStore):
@@ -40,7 +33,7 @@ class OpenStore(MemoryStore):
 
 async def main(port: int) -> None:
     configure_log("warning")
-    settings = Settings(port=port, secret=SecretStr(SECRET), data=Path(gettempdir()), log="warning")
+    settings = Settings(port=port, data=Path(gettempdir()), log="warning")
     with stop_signal() as stop:
         async with node(settings, OpenStore()):
             gc.collect()

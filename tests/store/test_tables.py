@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -88,6 +89,21 @@ async def test_code_that_is_not_changed_is_not_written_again(store: PostgresStor
         author.edit("c1", op)
         assert await author.save(store) is Verdict.SAVED
     assert await beside.fetchval(pages) == before
+
+
+async def test_commits_are_durable_whatever_the_database_prefers(
+    store: PostgresStore, beside: asyncpg.Connection, database_url: str
+) -> None:
+    """S2."""
+    await beside.execute(
+        f"""ALTER DATABASE {urlsplit(database_url).path[1:]} SET synchronous_commit = off;
+            CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                ASSERT current_setting('synchronous_commit') = 'on'; RETURN NULL; END $$;
+            CREATE TRIGGER looks AFTER INSERT ON edits FOR EACH ROW EXECUTE FUNCTION look()"""
+    )
+    author = await made(store)
+    author.edit("c1", scene("s1"))
+    assert await author.save(store) is Verdict.SAVED
 
 
 async def test_a_log_may_be_thinned_from_its_old_end(store: PostgresStore, beside: asyncpg.Connection) -> None:

@@ -169,9 +169,9 @@ class SyncProject(Authoring[SyncEdit]):
                 with self._news:
                     self._news.wait_for(lambda: backlog or self._desk.ended is not None)
                     if not backlog:
-                        if isinstance(self._desk.ended, Refused):
-                            raise self._desk.ended
-                        return
+                        if self._desk.ended is None or isinstance(self._desk.ended, Left):
+                            return
+                        raise self._desk.ended
                     happening = backlog.take()
                 yield happening
         finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from random import Random
 from typing import Any
 
@@ -22,7 +22,7 @@ from scenehub.protocol.codec import Flavour
 
 from .connection import LARGEST
 from .desk import Desk
-from .errors import Refused
+from .errors import ClientError, Refused
 from .reconnect import Again, Route, Stop
 from .tokens import RETRY, Token, TokenLife, fresh_sync
 
@@ -84,21 +84,29 @@ class SyncConnection:
     # The reader's thread.
 
     def _run(self) -> None:
-        while not self._leaving.is_set():
-            match self._session():
-                case Stop(code, words):
-                    with self._lock:
-                        self._desk.end(Refused(code, words))
-                        self._ended()
+        try:
+            while not self._leaving.is_set():
+                with ExitStack() as closing:
+                    step = self._session(closing)
+                if isinstance(step, Stop):
+                    self._end(Refused(step.code, step.words))
                     return
-                case Again(after):
-                    self._leaving.wait(after)
+                self._leaving.wait(step.after)
+        except BaseException as error:
+            # Nobody joins this thread before the block ends: those who wait must hear of a bug here.
+            self._end(ClientError(f"the connection's thread failed: {error!r}"))
+            raise
 
-    def _session(self) -> Again | Stop:
-        """One try: from a token to a close."""
+    def _end(self, error: ClientError) -> None:
+        with self._lock:
+            self._desk.end(error)
+            self._ended()
+
+    def _session(self, closing: ExitStack) -> Again | Stop:
+        """One try: from a token to a close; `closing` waits for the socket."""
         try:
             token = self._fresh()
-            socket = self._open()
+            socket = closing.enter_context(self._open())
         except Exception as error:  # noqa: BLE001 - a source of tokens is the user's and may raise anything
             return self._failed(error)
         began = self._clock()
@@ -129,7 +137,7 @@ class SyncConnection:
             return token
         return fresh_sync(self._token)
 
-    def _open(self) -> ClientConnection:
+    def _open(self) -> AbstractContextManager[ClientConnection]:
         node, timing = self._route.node, self._route.timing
         return connect_socket(
             node.url,

@@ -44,6 +44,8 @@ class Session:
     presence: Presence | None = None
     lagging_since: float | None = None
     lag_seq: int = 0
+    told_from: int = 0
+    """The store's head when it was admitted: conflicts up to there were told with the welcome."""
 
     @classmethod
     def begin(cls, id: int, client: str, generation: int, identity: Identity, limits: Limits, now: float) -> Session:

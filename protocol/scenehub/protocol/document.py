@@ -220,7 +220,7 @@ def scenes_of(entities: Iterable[tuple[str, Cells]]) -> list[Scene]:
     A scene of which only the marker is known (its restore is on the way) is not shown yet.
     """
     ordered = sorted(
-        ((cells["position"].value, id, cells) for id, cells in entities if "position" in cells),
+        ((cells["position"].value, id, cells) for id, cells in entities if "position" in cells and "duration" in cells),
         key=lambda row: row[:2],
     )
     scenes: list[Scene] = []
@@ -266,6 +266,15 @@ def messages_of(entities: Iterable[tuple[str, Cells]]) -> list[Message]:
     return sorted(messages, key=lambda message: (message.seq, message.id))
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are the same on the wire: for Python 1 equals True, for JSON it does not."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
+
+
 class Writable(Protocol):
     """A document, or a draft on top of one."""
 
@@ -279,7 +288,8 @@ class Writable(Protocol):
 def apply_edit(document: Writable, ops: Iterable[Op], id: EditId, user: str, seq: int, at: int) -> list[FieldKey]:
     """Apply a committed edit and return the fields it wrote.
 
-    What asks for what is so already (deleting a tombstone) writes nothing, and an op on an entity that this document
+    What asks for what is so already (deleting a tombstone) or cannot be (adding an id that is there) writes nothing, and
+    an op on an entity that this document
     does not hold (an old message) is passed over: the edit was judged where everything is held.
     """
     keys: list[FieldKey] = []
@@ -297,6 +307,10 @@ def _bites(document: Writable, op: Op) -> bool:
         case SceneDelete() | SceneRestore():
             marker = document.cell(FieldKey(SCENE, op.id, DELETED))
             return marker is not None and marker.value is isinstance(op, SceneRestore)
+        case SceneAdd():
+            return document.cell(FieldKey(SCENE, op.id, DELETED)) is None
+        case MessageAdd():
+            return document.cell(FieldKey(MESSAGE, op.id, DELETED)) is None
         case MessageSet():
             return document.cell(FieldKey(MESSAGE, op.id, DELETED)) is not None
         case SceneSet() | SceneMove() | ComponentSet():

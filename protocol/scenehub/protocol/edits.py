@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgpack
-from pydantic import Field
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from .ops import Model, Op
 from .scalars import Counter, Id, Seq
+
+T = TypeVar("T")
 
 
 class EditId(NamedTuple):
@@ -22,6 +26,12 @@ class EditId(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.client}.{self.n}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """A pair; pydantic's own schema of a named tuple takes twice the time."""
+        pair = core_schema.tuple_schema([handler.generate_schema(Id), handler.generate_schema(Counter)])
+        return core_schema.no_info_after_validator_function(cls._make, pair)
 
 
 class FieldKey(NamedTuple):
@@ -65,8 +75,20 @@ class Actor(Model):
     run: Id | None = None
 
 
+class _Once(cached_property[T]):
+    """A cached property without the lock that Python 3.11 takes for one (1 µs)."""
+
+    def __get__(self, edit: Any, owner: type[Any] | None = None) -> Any:
+        if edit is None:
+            return self
+        value = edit.__dict__[self.attrname] = self.func(edit)
+        return value
+
+
 class Edit(Model):
     """What an author wants: frozen from the moment it is first sent (E1)."""
+
+    model_config = ConfigDict(ignored_types=(_Once,))
 
     id: EditId
     epoch: Id
@@ -80,14 +102,14 @@ class Edit(Model):
     undoes: EditId | None = None
     run: Id | None = None
 
-    @cached_property
+    @_Once
     def wire(self) -> dict[str, Any]:
         """The edit as a plain map, the same for equal edits whatever they were read from."""
         plain: dict[str, Any] = {
             "id": list(self.id),
             "epoch": self.epoch,
             "base": self.base,
-            "ops": [{"kind": op.kind, **op.model_dump(exclude_unset=True, exclude={"kind"})} for op in self.ops],
+            "ops": [_op_wire(op) for op in self.ops],
         }
         if self.guarded:
             plain["guarded"] = True
@@ -99,10 +121,31 @@ class Edit(Model):
             plain["run"] = self.run
         return plain
 
+    @_Once
+    def packed(self) -> bytes:
+        """`wire` in msgpack: made once, for the digest, the relays and the other nodes."""
+        return _pack(self.wire)
+
+
+_pack: Callable[[object], bytes] = msgpack.Packer().pack
+"""`msgpack.packb` makes a packer each time, which is a third of its time for an edit."""
+
+
+def _op_wire(op: Op) -> dict[str, Any]:
+    """What was set of an op, in the order of its fields: `model_dump(exclude_unset=True)` in a third of its time."""
+    plain: dict[str, Any] = {"kind": op.kind}
+    given = op.model_fields_set
+    for name, value in op.__dict__.items():
+        if name == "set":
+            plain[name] = value.written()
+        elif name in given:
+            plain[name] = value
+    return plain
+
 
 def digest_of(edit: Edit) -> bytes:
     """16 bytes (BLAKE2b) that tell two bodies under one id apart (E1)."""
-    return blake2b(msgpack.packb(edit.wire), digest_size=16).digest()
+    return blake2b(edit.packed, digest_size=16).digest()
 
 
 class Overwritten(NamedTuple):

@@ -63,7 +63,7 @@ def _withdrawn(ids: list[EditId]) -> Effects:
 def _relay(room: Room, node: str, generation: str, event: Event, now: float) -> Effects:
     edit, actor = edit_of(event)
     client = room.clients.get(edit.id.client)
-    committed = max(room.counters.get(edit.id.client, 0), 0 if client is None else client.done)
+    committed = max(room.counters.of(edit.id.client), 0 if client is None else client.done)
     if edit.id.n <= committed or room.queue.find(edit.id) is not None:
         return []
     if not room.foreign.announce(edit, actor, node, generation, now):
@@ -83,7 +83,8 @@ def _commit(room: Room, event: Event, now: float) -> Effects:
     if room.queue.saving or room.catching_up:
         room.heard_commits.append(edits)
         return []
-    return [*apply_commits(room, edits, now), *room.welcome_parked(now)]
+    effects = [*apply_commits(room, edits, now), *room.welcome_parked(now)]
+    return [*effects, *room.catch_up()] if room.doubted else effects
 
 
 def _follows(room: Room, event: Event, edits: list[Committed]) -> bool:

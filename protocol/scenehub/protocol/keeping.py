@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from .edits import Edit, FieldKey
+from .edits import Edit, FieldKey, Position
 from .replica import Pending, Replica
 from .scalars import Id, Milliseconds, Seq
 
@@ -45,6 +45,8 @@ class Kept(BaseModel):
     user: str = ""
     """Empty when the client was never welcomed."""
     counter: Seq
+    position: Position | None = None
+    """What was confirmed; conflicts since then are still told (O3)."""
     pending: tuple[KeptEdit, ...] = ()
 
 
@@ -58,6 +60,7 @@ def dump(replica: Replica, now: float, wall: int) -> dict[str, Any]:
         "client": replica.client,
         "user": replica.user,
         "counter": replica.counter,
+        "position": _position(replica.position or replica.resume_from),
         "pending": [
             {
                 "edit": pending.edit.wire,
@@ -67,6 +70,10 @@ def dump(replica: Replica, now: float, wall: int) -> dict[str, Any]:
             for pending in replica.pending
         ],
     }
+
+
+def _position(position: Position | None) -> list[Any] | None:
+    return None if position is None else [position.epoch, position.seq, position.id and list(position.id)]
 
 
 def read(raw: Mapping[str, Any]) -> Kept:
@@ -89,6 +96,7 @@ def load(replica: Replica, kept: Kept, now: float, wall: int) -> None:
     replica.client = kept.client
     replica.counter = kept.counter
     replica.user = kept.user
+    replica.resume_from = kept.position
     for one in kept.pending:
         age = max(0, wall - one.made) / 1000
         replica.pending.append(

@@ -37,6 +37,8 @@ EXPIRED_GRACE = 60.0
 """How long a session with an expired token may still read before it is closed (M4)."""
 REJECTS_KEPT = 128
 """Recent rejects kept for a client; `in_flight` may not exceed it, so a resume knows every outcome (E1)."""
+CONFLICTS_KEPT = 1000
+"""Recent overwritten writes that a room keeps for members who were slow or lost the thread (O3)."""
 RECENT_MESSAGES = 50
 """Messages in a snapshot (design §6)."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .scalars import Code, Frames, Id, Integer, Key, Name, Position, Props, Text, Value
+from .scalars import Code, Frames, Id, Integer, Integral, Key, Name, Position, Props, Text, Value
 
 
 class Model(BaseModel):
@@ -29,13 +29,14 @@ class _Fields(Model):
         return self
 
     def written(self) -> dict[str, Any]:
-        """The fields that are written, by their wire names."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
+        """The fields that are written, by their wire names, in the order of their declaration."""
+        given = self.model_fields_set
+        return {name: value for name, value in self.__dict__.items() if name in given}
 
 
-Duration = Annotated[Frames, Field(ge=1)]
-Side = Annotated[Integer, Field(ge=16, le=16_384)]
-Rate = Annotated[Integer, Field(ge=1, le=240)]
+Duration = Annotated[int, Integral(1, 10_000_000)]
+Side = Annotated[int, Integral(16, 16_384)]
+Rate = Annotated[int, Integral(1, 240)]
 
 
 class ProjectFields(_Fields):

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from .document import (
     Document,
     Entity,
     Write,
+    is_same,
     writes_of,
 )
 from .edits import Actor, ActorKind, Edit, EditId, FieldKey, Overwritten, Role
@@ -56,6 +57,8 @@ class Plan:
     overwrote: list[Overwritten]
     restored: dict[str, Cells]
     """The whole state, after this edit, of each scene that it revived (O5)."""
+    lost: dict[FieldKey, Any] = field(default_factory=dict)
+    """The values of what it overwrote unseen, for the notice (O3)."""
 
 
 class Draft:
@@ -102,6 +105,7 @@ class _Trial:
     replaced: dict[FieldKey, int] = field(default_factory=dict)
     overwrote: list[Overwritten] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
+    lost: dict[FieldKey, Any] = field(default_factory=dict)
 
 
 class _Refused(Exception):
@@ -120,9 +124,9 @@ def must_be_guarded(edit: Edit, actor: Actor) -> bool:
     )
 
 
-def allowed(edit: Edit, role: Role, actor: Actor) -> Refusal | None:
-    """The one place where a role is held against an edit (M3)."""
-    for index, op in enumerate(edit.ops):
+def allowed(ops: Iterable[Op], role: Role, actor: Actor) -> Refusal | None:
+    """The one place where a role is held against an edit's ops (M3)."""
+    for index, op in enumerate(ops):
         if isinstance(op, SYSTEM_OPS) and actor.kind is not ActorKind.SYSTEM:
             return Refusal(ErrorCode.FORBIDDEN, f"{op.kind} is for the hub itself", f"ops.{index}")
         if role is Role.VIEWER or (role is Role.COMMENTER and not isinstance(op, COMMENT_OPS)):
@@ -148,7 +152,7 @@ def plan(
     for key, value in trial.values.items():
         draft.put(key, Cell(value, seq, edit.id, actor.user))
     restored = {id: draft.cells(SCENE, id) for id in trial.restored}
-    return Plan(list(trial.values.items()), trial.replaced, trial.overwrote, restored)
+    return Plan(list(trial.values.items()), trial.replaced, trial.overwrote, restored, trial.lost)
 
 
 def _try(trial: _Trial, op: Op, index: int, at: int) -> None:
@@ -161,7 +165,7 @@ def _try(trial: _Trial, op: Op, index: int, at: int) -> None:
         if key not in trial.values:
             before = trial.draft.cell(key)
             trial.replaced[key] = 0 if before is None else before.seq
-            if before is not None and not isinstance(op, SceneDelete) and (trial.guarded or before.value != value):
+            if before is not None and not isinstance(op, SceneDelete) and (trial.guarded or not is_same(before.value, value)):
                 _meet(trial, key, before, index)
         trial.values[key] = value
     _check_quota(trial, op, index)
@@ -176,6 +180,7 @@ def _meet(trial: _Trial, key: FieldKey, cell: Cell, index: int) -> None:
         words = f"{key.field} of {key.kind} {key.id} was changed by another member after what this edit is based on"
         raise _Refused(ErrorCode.STALE, words, f"ops.{index}", ((*key, cell.value, cell.seq),))
     trial.overwrote.append(Overwritten(key, cell.id, cell.user, cell.seq))
+    trial.lost[key] = cell.value
 
 
 def _latest(trial: _Trial, key: FieldKey, cell: Cell) -> Cell:
@@ -237,7 +242,8 @@ def _check_quota(trial: _Trial, op: Op, index: int) -> None:
         case ProjectSet() if op.set.props:
             _check_props(trial, PROJECT, PROJECT, op.set.props, index)
         case MemorySet() if trial.replaced[FieldKey(MEMORY, op.key, "value")] == 0:
-            if sum(kind == MEMORY for kind, _ in trial.draft.document.entities) >= trial.limits.memories:
+            entities = {*trial.draft.document.entities, *trial.draft.written}
+            if sum(kind == MEMORY for kind, _ in entities) >= trial.limits.memories:
                 words = f"a project has {trial.limits.memories} memories at most"
                 raise _Refused(ErrorCode.QUOTA, words, f"ops.{index}")
         case _:

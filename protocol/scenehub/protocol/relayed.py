@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from .document import DELETED, SCENE, writes_of
+from .document import SCENE, writes_of
 from .edits import EditId, FieldKey
 from .messages import Relay
 from .ops import Op, SceneDelete
@@ -101,6 +101,6 @@ class Relays:
             for id in self._by_entity.get(entity, ()):
                 written = self._relays[id][1]
                 if entity[0] == SCENE and entity[1] in deleted:
-                    yield id, frozenset({FieldKey(SCENE, entity[1], DELETED)})
+                    yield id, frozenset(key for key in written if key[:2] == entity)
                 elif common := written & keys:
                     yield id, common

@@ -3,17 +3,19 @@
 It holds *confirmed* state, others' *relayed* edits and own *pending* ones, and computes the view over them. Like the
 room it never awaits and has no clock: frames, local edits and the passing of time go in with `now` (seconds,
 monotonic), frames to send and happenings come out. It is the custodian of its edits until their commit or reject (E2).
+
+This module takes frames and local edits; `own.py` has the edits that wait, `settling.py` what becomes of them.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from . import settling
 from .closing import Close as CloseCode
 from .closing import ComeBack, come_back
-from .document import Cell, Document, apply_edit, writes_of
+from .document import Document, apply_edit
 from .edits import Actor, Edit, EditId, FieldKey, Position, Role
 from .errors import RETRYABLE, ErrorCode, ProtocolError, Refusal
 from .happenings import (
@@ -22,19 +24,16 @@ from .happenings import (
     ErrorHeard,
     Happening,
     MembersChanged,
-    Merged,
     Output,
     Overwritten,
     Reconnect,
     Rejected,
     Replaced,
     RoleChanged,
-    Saved,
     SendFrame,
     StatusChanged,
 )
-from .limits import GONE_AFTER, PING_EVERY, Limits, TokenBucket
-from .merging import merge_text
+from .limits import GONE_AFTER, PING_EVERY, Limits
 from .messages import (
     Auth,
     Bye,
@@ -44,50 +43,34 @@ from .messages import (
     Hello,
     HubFrame,
     Notice,
-    Outcomes,
     Ping,
     Pong,
     PresenceNews,
     Reject,
     Relay,
     RoleNews,
-    SendEdit,
     SendPresence,
     State,
     Sync,
     Unsaved,
     Welcome,
 )
-from .ops import Op, SceneSet
+from .ops import Op
+from .own import NO_EPOCH, OwnEdits, Pending
 from .planning import CODE, allowed
 from .presence import Member, Presence
+from .relayed import Relays, keys_of
+from .settling import KEPT, Remembered
 from .states import cell_of
 from .view import View
 
-KEPT = 256
-"""Saved edits that are remembered, in case the store fails over to a state without them."""
+ASK_AGAIN_AFTER = 3.0
+"""Seconds after which an unanswered `sync` is sent again."""
+GAP_RETRY = 0.05
+REFUSED_RETRY = 0.5
+"""Seconds until edits that the hub did not take are sent again: out of order, or too many."""
 
 Outputs = list[Output]
-
-
-@dataclass(slots=True, eq=False)
-class Pending:
-    """An own edit without an outcome. `made` in seconds; `texts` are what its code was written on top of."""
-
-    edit: Edit
-    made: float
-    texts: dict[FieldKey, str]
-    sent: bool = False
-    """On this connection."""
-    ever_sent: bool = False
-    """Frozen: its body may be known to a hub (E1)."""
-
-
-@dataclass(slots=True)
-class _Incoming:
-    """A state of which parts have come."""
-
-    parts: list[State] = field(default_factory=list)
 
 
 class Replica:
@@ -103,8 +86,9 @@ class Replica:
         self.counter = 0
         self.confirmed = Document()
         self.position: Position | None = None
-        self.relays: dict[EditId, Relay] = {}
+        self.relays = Relays()
         self.pending: deque[Pending] = deque()
+        self.own = OwnEdits(self.pending)
         self.choices: dict[EditId, Choice] = {}
         self.members: dict[str, Member] = {}
         self.user = ""
@@ -115,11 +99,15 @@ class Replica:
         """Welcomed, and the state is complete."""
         self.saving = True
         """False while the hub says that it cannot save."""
-        self._saved: deque[tuple[EditId, Edit]] = deque(maxlen=KEPT)
-        self._incoming = _Incoming()
+        self.remembered: deque[Remembered] = deque(maxlen=KEPT)
+        self.resume_from: Position | None = None
+        """Where an earlier run of this program was: conflicts since then are told, its state is gone."""
+        self._told: dict[tuple[EditId, EditId, FieldKey], None] = {}
+        self._parts: list[State] = []
+        self._whole = False
+        """The confirmed state is known to be wrong: only a snapshot will do."""
+        self._asked_at: float | None = None
         self._view: View | None = None
-        self._retry_at: float | None = None
-        self._bucket = TokenBucket.full(100.0, 100.0, 0.0)
         self._heard = 0.0
         self._spoke = 0.0
         self._nonce = 0
@@ -137,6 +125,10 @@ class Replica:
             self._view = View(self.confirmed, unsaved, 0)
         return self._view
 
+    def forget_view(self) -> None:
+        """What is shown has changed: compute it when it is asked for."""
+        self._view = None
+
     @property
     def status(self) -> str:
         """`offline`, `not saved` (the hub cannot save), `saving` (edits are under way) or `live`."""
@@ -151,30 +143,38 @@ class Replica:
     def open(self, now: float) -> Outputs:
         """A connection is there: say hello."""
         self._heard = self._spoke = now
-        self._incoming = _Incoming()
+        self._parts = []
+        self._asked_at = None
         self._online = True
-        for pending in self.pending:
-            pending.sent = False
+        self.own.none_sent()
+        self.own.index()
         hello = Hello(
-            token=self.token, client=self.client, counter=self.counter, position=self.position, agent=self.agent
+            token=self.token,
+            client=self.client,
+            counter=self.counter,
+            position=self.position or self.resume_from,
+            whole=self._whole or (self.position is None and self.resume_from is not None),
+            agent=self.agent,
         )
         return [SendFrame(hello)]
 
     def closed(self, code: int | None) -> Outputs:
         """The connection is gone; edits wait here until the next one."""
         self.connected = self._online = False
-        self._retry_at = None
         self.members = {}
-        self.relays = {}
-        self._view = None
-        for pending in self.pending:
-            pending.sent = False
+        self.relays.clear()
+        self.forget_view()
+        self.own.none_sent()
         outputs: Outputs = [MembersChanged(), StatusChanged(self.status), Changed(None)]
         if come_back(code) is ComeBack.AFRESH:
-            self.position = None
+            self._whole = True
         if code == CloseCode.CLIENT_ID_TAKEN:
-            outputs += self._renew()
+            outputs += settling.renew(self, adrift=False)
         return outputs
+
+    def next_client_id(self) -> str:
+        """A fresh client id."""
+        return next(self._client_ids)
 
     def authenticate(self, token: str, now: float) -> Outputs:
         """Use a newer token from now on, in-band if there is a connection (M4)."""
@@ -205,54 +205,45 @@ class Replica:
         if len(ops) > self.limits.ops_per_edit:
             words = f"an edit has {self.limits.ops_per_edit} ops at most: split it"
             raise ProtocolError(Refusal(ErrorCode.TOO_LARGE, words, "ops"))
-        pending = self._make(tuple(ops), now, guarded, undoes, run)
         if self.connected:
-            refusal = allowed(pending.edit, self.role, Actor(user=self.user or "me"))
+            refusal = allowed(ops, self.role, Actor(user=self.user or "me"))
             if refusal is not None:
-                self.counter -= 1
                 raise ProtocolError(refusal)
-        self.pending.append(pending)
-        self._view = None
-        changed = Changed({(key.kind, key.id) for key in _keys(ops)})
+        pending = self.make(tuple(ops), now, guarded=guarded, undoes=undoes, run=run)
+        changed = Changed({(key.kind, key.id) for key in keys_of(ops)})
         return pending.edit.id, [changed, StatusChanged(self.status), *self._pump(now)]
 
-    def _make(
-        self, ops: tuple[Op, ...], now: float, guarded: bool, undoes: EditId | None = None, run: str | None = None
+    def make(
+        self,
+        ops: tuple[Op, ...],
+        now: float,
+        *,
+        guarded: bool,
+        undoes: EditId | None = None,
+        run: str | None = None,
+        merged_with: Mapping[FieldKey, str] | None = None,
     ) -> Pending:
-        keys = _keys(ops)
-        texts = {key: self.view.value(key) or "" for key in keys if key.field == CODE}
-        saw = tuple(id for id, relay in self.relays.items() if keys & _keys(relay.edit.ops))
+        """Append an edit to the pending ones; `merged_with` is what it was merged with, if it is a merge."""
+        keys = keys_of(ops)
+        epoch, seq = (NO_EPOCH, 0) if self.position is None else self.position[:2]
+        if merged_with is not None:
+            texts, saw = dict(merged_with), ()
+        else:
+            texts = {key: self.view.value(key) or "" for key in keys if key.field == CODE}
+            epoch, seq, saw = self.own.ground(ops, keys, epoch, seq, self.relays)
+        id = EditId(self.client, self.counter + 1)
+        edit = Edit(id=id, epoch=epoch, base=seq, ops=ops, guarded=guarded, saw=saw, undoes=undoes, run=run)
         self.counter += 1
-        edit = Edit(
-            id=EditId(self.client, self.counter),
-            epoch=self.position.epoch if self.position else "none",
-            base=self.position.seq if self.position else 0,
-            ops=ops,
-            guarded=guarded,
-            saw=saw,
-            undoes=undoes,
-            run=run,
-        )
-        return Pending(edit, now, texts)
+        pending = Pending(edit, now, texts)
+        self.own.add(pending)
+        self._view = None if self._view is None else self._view.over(edit, self.user)
+        return pending
 
     def _pump(self, now: float) -> Outputs:
-        """Send what may be sent: in order, within the window and the rate that the hub announced."""
-        if not self.connected or self.read_only or (self._retry_at is not None and now < self._retry_at):
+        """Send what may be sent."""
+        if not self.connected or self.read_only:
             return []
-        self._retry_at = None
-        outputs: Outputs = []
-        under_way = sum(pending.sent for pending in self.pending)
-        for pending in self.pending:
-            if pending.sent:
-                continue
-            if under_way >= self.limits.in_flight:
-                break
-            if not self._bucket.take(now):
-                self._retry_at = now + 1.0 / self._bucket.rate
-                break
-            pending.sent = pending.ever_sent = True
-            under_way += 1
-            outputs.append(SendFrame(SendEdit(edit=pending.edit, age=max(0, int((now - pending.made) * 1000)))))
+        outputs: Outputs = [SendFrame(frame) for frame in self.own.due(now)]
         if outputs:
             self._spoke = now
         return outputs
@@ -270,51 +261,52 @@ class Replica:
     def received(self, frame: HubFrame | None, now: float) -> Outputs:
         """A frame from the hub; None for one that this client does not know."""
         self._heard = now
+        if self.connected:
+            match frame:
+                case Relay():
+                    return self._relay(frame)
+                case Commit():
+                    return self._commit(frame, now)
+                case Reject():
+                    return self._reject(frame, now)
+                case Unsaved():
+                    return self._unsaved(frame, now)
+                case Pong():
+                    return self._pong(frame, now)
+                case _:
+                    pass
         match frame:
-            case Relay():
-                return self._relay(frame)
-            case Commit():
-                return self._commit(frame, now)
-            case Reject():
-                return self._reject(frame, now)
             case State():
                 return self._state(frame, now)
             case Welcome():
                 return self._welcome(frame, now)
             case PresenceNews():
                 return self._presence_news(frame)
-            case Unsaved():
-                return self._unsaved(frame, now)
             case Error():
                 return self._error(frame, now)
-            case Pong():
-                return self._pong(frame)
             case RoleNews():
                 return self._role_news(frame, now)
             case Bye():
                 return [StatusChanged(frame.words)]
             case _:
-                return []
+                return []  # of a newer hub, or on top of a state that is not here yet: that will bring it
 
     def _welcome(self, frame: Welcome, now: float) -> Outputs:
         self.user, self.role, self.limits = frame.user, frame.role, frame.limits
         self.read_only = False
-        self._bucket = TokenBucket.full(0.9 * self.limits.edits_per_second, 0.9 * self.limits.edit_burst, now)
+        self.own.allow(frame.limits, now)
         self.members = {member.client: member for member in frame.members}
         return [RoleChanged(self.role, self.read_only), MembersChanged()]
 
     def _relay(self, frame: Relay) -> Outputs:
-        id = frame.edit.id
-        if id.client == self.client:
+        if frame.edit.id.client == self.client:
             return []
-        self.relays[id] = frame
-        return self._changed(_keys(frame.edit.ops))
+        return self._changed(self.relays.put(frame))
 
     def _commit(self, frame: Commit, now: float) -> Outputs:
-        if self.position is None or not self.connected:
-            return []
+        assert self.position is not None
         if frame.seq > self.position.seq + 1:
-            return [SendFrame(Sync(position=self.position))]
+            return self._ask(now)
         outputs: Outputs = []
         keys: set[FieldKey] = set()
         for seq, row in enumerate(frame.edits, frame.seq):
@@ -322,10 +314,17 @@ class Replica:
                 continue
             known = self._body(row)
             if known is None:
-                return [*outputs, *self._changed(keys), SendFrame(Sync(position=self.position))]
+                return [*outputs, *self._changed(keys), *self._ask(now)]
             keys |= self._confirm(row, *known, seq, outputs)
         self._set_saving(True, outputs)
         return [*outputs, *self._changed(keys), *self._pump(now)]
+
+    def _ask(self, now: float) -> Outputs:
+        """Ask for the state, once until it comes; a state that is wrong is asked for as a whole."""
+        if self._asked_at is not None and now - self._asked_at < ASK_AGAIN_AFTER:
+            return []
+        self._asked_at = now
+        return [SendFrame(Sync(position=None if self._whole else self.position))]
 
     def _body(self, row: CommitRow) -> tuple[Edit, str] | None:
         if row.edit is not None and row.actor is not None:
@@ -337,9 +336,7 @@ class Replica:
         return None if own is None else (own.edit, self.user)
 
     def _own(self, id: EditId) -> Pending | None:
-        if id.client != self.client:
-            return None
-        return next((pending for pending in self.pending if pending.edit.id == id), None)
+        return self.own.find(id) if id.client == self.client else None
 
     def _confirm(self, row: CommitRow, edit: Edit, user: str, seq: int, outputs: Outputs) -> set[FieldKey]:
         """An edit has its seq: it moves from relayed or pending to confirmed."""
@@ -352,13 +349,11 @@ class Replica:
                 self.confirmed.put(key, cell_of(cell))
                 keys.add(key)
         self.position = Position(self.position.epoch, seq, row.id)
-        for passed in [id for id in self.relays if id.client == row.id.client and id.n <= row.id.n]:
-            keys |= _keys(self.relays.pop(passed).edit.ops)
+        keys |= self.relays.passed(row.id)
         own = self._own(row.id)
         if own is not None:
-            self.pending.remove(own)
-            self._saved.append((row.id, own.edit))
-            outputs.append(Saved(row.id, seq))
+            keys |= keys_of(own.edit.ops)
+            outputs += settling.saved(self, own, seq)
         return keys
 
     def _notices(self, row: CommitRow, user: str, seq: int) -> Outputs:
@@ -372,141 +367,76 @@ class Replica:
                     key=key, lost=lost, lost_user=lost_user, lost_seq=lost_seq, lost_value=value,
                     by=row.id, by_user=user, by_seq=seq,
                 )  # fmt: skip
-                outputs.append(Overwritten(notice, mine=lost.client == self.client))
+                if self.is_news(notice):
+                    outputs.append(Overwritten(notice, mine=lost.client == self.client))
         return outputs
+
+    def is_news(self, notice: Notice) -> bool:
+        """Whether a conflict was not told yet; a hub tells one twice rather than never."""
+        known = (notice.by, notice.lost, notice.key)
+        if known in self._told:
+            return False
+        self._told[known] = None
+        if len(self._told) > 4 * KEPT:
+            del self._told[next(iter(self._told))]
+        return True
 
     def _reject(self, frame: Reject, now: float) -> Outputs:
         outputs: Outputs = []
-        relay = self.relays.pop(frame.id, None)
-        keys = _keys(relay.edit.ops) if relay is not None else set()
+        keys: set[FieldKey] = set(self.relays.pop(frame.id))
         own = self._own(frame.id)
         if own is not None:
             self._set_saving(True, outputs)
-            outputs += self._rejected(own, frame, now)
-            keys |= _keys(own.edit.ops)
+            outputs += settling.rejected(self, own, frame, now)
+            keys |= keys_of(own.edit.ops)
         return [*outputs, *self._changed(keys), *self._pump(now)]
-
-    def _rejected(self, own: Pending, frame: Reject, now: float) -> Outputs:
-        """An own edit cannot be saved: merge it if that is what it is for, else hand it to the person (O4, S3)."""
-        self.pending.remove(own)
-        self._view = None
-        if frame.code == ErrorCode.STALE:
-            return self._rebase(own, frame, now)
-        return [Rejected(frame.id, frame.code, frame.words, frame.culprit, own.edit)]
-
-    def _rebase(self, own: Pending, frame: Reject, now: float) -> Outputs:
-        ops = self._merged_ops(own)
-        if ops is None:
-            choice = Choice(frame.id, own.edit, dict(own.texts), frame.current)
-            self.choices[frame.id] = choice
-            return [choice, Rejected(frame.id, frame.code, frame.words, frame.culprit, own.edit)]
-        if not ops:
-            return [Merged(frame.id, None)]
-        again = self._make(ops, now, guarded=own.edit.guarded, run=own.edit.run)
-        self.pending.append(again)
-        self._view = None
-        return [Merged(frame.id, again.edit.id)]
-
-    def _merged_ops(self, own: Pending) -> tuple[Op, ...] | None:
-        """A code edit on top of what stands there now; None when a person must decide, () when nothing is left."""
-        if own.edit.undoes is not None:
-            return None
-        merged: list[Op] = []
-        for op in own.edit.ops:
-            if not isinstance(op, SceneSet) or op.set.model_fields_set != {CODE}:
-                return None
-            key = FieldKey("scene", op.id, CODE)
-            theirs = self.view.value(key)
-            if not isinstance(theirs, str):
-                return None
-            text = merge_text(own.texts.get(key, ""), op.set.tsx_code, theirs)
-            if text is None:
-                return None
-            if text != theirs:
-                merged.append(SceneSet(kind="scene.set", id=op.id, set=op.set.model_copy(update={CODE: text})))
-        return tuple(merged)
 
     # State.
 
     def _state(self, frame: State, now: float) -> Outputs:
         if frame.part == 0:
-            self._incoming = _Incoming()
-        self._incoming.parts.append(frame)
-        if len(self._incoming.parts) < frame.parts:
+            self._parts = []
+        if frame.part != len(self._parts):
+            return []  # its beginning was lost on a slow connection: another one is on its way
+        self._parts.append(frame)
+        if len(self._parts) < frame.parts:
             return []
-        parts, self._incoming = self._incoming.parts, _Incoming()
-        if frame.reason == "snapshot":
-            self.confirmed = Document()
-        for part in parts:
-            for kind, id, cells in part.entities:
-                for name, cell in cells.items():
-                    self.confirmed.put(FieldKey(kind, id, name), cell_of(cell))
-        self.position = Position(*frame.position)
-        self.relays = {relay.edit.id: relay for relay in frame.relays if relay.edit.id.client != self.client}
-        self.connected = True
-        self.saving = frame.saving
-        self._view = None
+        parts, self._parts = self._parts, []
+        if frame.reason == "delta" and not self._continues(frame):
+            self._asked_at = None
+            self._whole = self._whole or self.position is None
+            return self._ask(now)
+        self._replace(parts)
         outputs: Outputs = [Replaced(frame.reason, frame.why)]
         if frame.outcomes is not None:
-            outputs += self._settle(frame.outcomes, now)
+            outputs += settling.settle(self, frame, frame.outcomes, now)
         if self._presence is not None:
             outputs += self.presence(self._presence, now)
         return [*outputs, Changed(None), StatusChanged(self.status), *self._pump(now)]
 
-    def _settle(self, outcomes: Outcomes, now: float) -> Outputs:
-        """Learn what became of own edits while nobody was listening (E1, E3)."""
-        outputs: Outputs = [
-            Overwritten(notice, mine=notice.lost.client == self.client) for notice in outcomes.conflicts
-        ]
-        lost = [edit for id, edit in self._saved if id.client == self.client and id.n > outcomes.counter]
-        if lost or (self.pending and self.pending[0].edit.id.n > outcomes.counter + 1):
-            return [*outputs, *self._recover(lost, now)]
-        rejects = {row.n: row for row in outcomes.rejects}
-        assert self.position is not None
-        for pending in [pending for pending in self.pending if pending.edit.id.n <= outcomes.counter]:
-            id = pending.edit.id
-            row = rejects.get(id.n)
-            if row is not None:
-                outputs += self._rejected(pending, Reject(id=id, code=row.code, words=row.words), now)
-            else:
-                self.pending.remove(pending)
-                self._saved.append((id, pending.edit))
-                outputs.append(Saved(id, self.position.seq))
-        self.counter = max(self.counter, outcomes.counter)
-        for pending in self.pending:
-            pending.sent = False
-        self._retry_at = None
-        self._view = None
-        return outputs
+    def _continues(self, delta: State) -> bool:
+        """Whether a delta builds upon what is confirmed here."""
+        here = self.position
+        if here is None or self._whole or here.epoch != delta.position.epoch:
+            return False
+        return delta.since is None or delta.since <= here.seq <= delta.position.seq
 
-    def _recover(self, lost: Sequence[Edit], now: float) -> Outputs:
-        """The store went back to a time before edits that it had called saved: make them again, guarded."""
-        again = [Pending(edit, now, {}) for edit in lost]
-        self.pending = deque([*again, *self.pending])
-        self._saved.clear()
-        return [
-            Replaced("history", f"{len(lost)} saved edits were lost by the hub and are sent again"),
-            *self._renew(),
-        ]
-
-    def _renew(self) -> Outputs:
-        """Become another client: own edits without outcome are made anew, guarded (E1, E4)."""
-        self.client = next(self._client_ids)
-        self.counter = 0
-        renewed: deque[Pending] = deque()
-        outputs: Outputs = []
-        for pending in self.pending:
-            self.counter += 1
-            id = EditId(self.client, self.counter)
-            edit = pending.edit.model_copy(update={"id": id, "guarded": True})
-            edit.__dict__.pop("wire", None)
-            renewed.append(Pending(edit, pending.made, pending.texts))
-            outputs.append(Merged(pending.edit.id, id))
-        self.pending = renewed
-        self._saved.clear()
-        self.connected = False
-        self._view = None
-        return [*outputs, Reconnect("this client takes a new id")]
+    def _replace(self, parts: Sequence[State]) -> None:
+        """Take a state: it replaces the fields it names and the whole set of relays (E3)."""
+        last = parts[-1]
+        if last.reason == "snapshot":
+            self.confirmed = Document()
+            self._whole = False
+        for part in parts:
+            for kind, id, cells in part.entities:
+                for name, cell in cells.items():
+                    self.confirmed.put(FieldKey(kind, id, name), cell_of(cell))
+        self.position = Position(*last.position)
+        self.relays.replace(relay for relay in last.relays if relay.edit.id.client != self.client)
+        self.connected = True
+        self.saving = last.saving
+        self._asked_at = None
+        self.forget_view()
 
     # Everything else that the hub says.
 
@@ -515,66 +445,59 @@ class Replica:
         keys: set[FieldKey] = set()
         own: list[int] = []
         for id in frame.ids:
-            relay = self.relays.pop(id, None)
-            keys |= _keys(relay.edit.ops) if relay is not None else set()
+            keys |= self.relays.pop(id)
             if id.client == self.client:
                 own.append(id.n)
         if own:
-            self._take_back(min(own), now, (frame.retry_ms or 1000) / 1000)
+            self.own.take_back(min(own), now + (frame.retry_ms or 1000) / 1000)
         if frame.held or own:
             self._set_saving(False, outputs)
         elif not frame.ids:
-            self._retry_at = None
+            self.own.retry_at = None
             self._set_saving(True, outputs)
         return [*outputs, *self._changed(keys), *self._pump(now)]
-
-    def _take_back(self, n: int, now: float, after: float) -> None:
-        """Edits from `n` on are not with the hub: send them again later, in order."""
-        for pending in self.pending:
-            if pending.edit.id.n >= n:
-                pending.sent = False
-        self._retry_at = now + after
 
     def _error(self, frame: Error, now: float) -> Outputs:
         outputs: Outputs = [ErrorHeard(frame)]
         if frame.code == ErrorCode.CLIENT_ID_TAKEN:
-            return [*outputs, *self._renew()]
+            return [*outputs, *settling.renew(self, adrift=False)]
         if frame.id is None or frame.id.client != self.client:
             return outputs
         if frame.code == ErrorCode.COUNTER_GAP:
-            self._take_back(frame.id.n, now, 1.0)
-            if frame.expected is None or frame.expected > frame.id.n or not self._fills(frame.expected):
-                return [*outputs, SendFrame(Sync(position=self.position))]
-            self._take_back(frame.expected, now, 0.0)
-            return [*outputs, *self._pump(now)]
+            return [*outputs, *self._gap(frame.id.n, frame.expected, now)]
         if frame.code in RETRYABLE:
-            self._take_back(frame.id.n, now, 0.5)
+            self.own.take_back(frame.id.n, now + REFUSED_RETRY)
             return outputs
         own = self._own(frame.id)
         if own is not None:
-            self.pending.remove(own)
-            self._view = None
+            self.own.drop(own)
+            self.forget_view()
             outputs.append(Rejected(frame.id, frame.code, frame.words, frame.culprit, own.edit))
         return [*outputs, Changed(None)]
 
-    def _fills(self, expected: int) -> bool:
-        """Whether the edit that the hub waits for is here and was not sent on this connection."""
-        return any(pending.edit.id.n == expected and not pending.sent for pending in self.pending)
+    def _gap(self, n: int, expected: int | None, now: float) -> Outputs:
+        """The hub waits for an earlier edit: send again from there, or ask what became of it."""
+        first = self.pending[0].edit.id.n if self.pending else n
+        self.own.take_back(n if expected is None else min(expected, n), now + GAP_RETRY)
+        return self._ask(now) if expected is None or expected < first else []
 
-    def _pong(self, frame: Pong) -> Outputs:
+    def _pong(self, frame: Pong, now: float) -> Outputs:
         """Compare states: a difference is repaired by a snapshot, whatever caused it."""
-        if self.position is None or frame.seq != self.position.seq or not self.connected:
+        if self.position is None or frame.seq != self.position.seq or self._whole:
             return []
         if frame.checksum == self.confirmed.checksum():
             return []
-        self.position = Position(self.position.epoch, self.position.seq, None)
-        return [Replaced("diverged", "the state differed from the hub's and is loaded anew"), SendFrame(Sync())]
+        self._whole = True
+        self._asked_at = None
+        return [Replaced("diverged", "the state differed from the hub's and is loaded anew"), *self._ask(now)]
 
     def _role_news(self, frame: RoleNews, now: float) -> Outputs:
         self.role, self.read_only = frame.role, frame.read_only
         return [RoleChanged(self.role, self.read_only), *self._pump(now)]
 
     def _presence_news(self, frame: PresenceNews) -> Outputs:
+        if frame.whole:
+            self.members = {}
         for member in frame.members:
             self.members[member.client] = member
         for client, presence in frame.moved.items():
@@ -594,6 +517,8 @@ class Replica:
         if now - self._heard >= GONE_AFTER:
             return [Reconnect("nothing was heard from the hub for 25 seconds")]
         outputs = self._pump(now)
+        if self._asked_at is not None:
+            outputs += self._ask(now)
         if now - self._spoke >= PING_EVERY:
             self._spoke = now
             self._nonce += 1
@@ -606,7 +531,7 @@ class Replica:
         entities = {(key.kind, key.id) for key in keys}
         if not entities:
             return []
-        self._view = None
+        self.forget_view()
         return [Changed(entities), StatusChanged(self.status)]
 
     def _set_saving(self, saving: bool, outputs: Outputs) -> None:
@@ -615,9 +540,4 @@ class Replica:
             outputs.append(StatusChanged(self.status))
 
 
-def _keys(ops: Iterable[Op]) -> set[FieldKey]:
-    """The fields that ops write; a delete or restore counts as its marker."""
-    return {key for op in ops for key, _ in writes_of(op, "", 0)}
-
-
-__all__ = ["Cell", "Happening", "Pending", "Replica"]
+__all__ = ["Happening", "Outputs", "Pending", "Replica"]

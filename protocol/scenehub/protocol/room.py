@@ -7,11 +7,12 @@ module takes edits and members; `saving.py` has what the store answers, `gossip.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from . import gossip, saving
+from . import gossip, joining, saving
 from .attendance import Attendance, Identity, Session
+from .clients import Client, Counters
 from .closing import Close as CloseCode
 from .document import Document
 from .edits import Actor, Edit, EditId, Position, Role, digest_of
@@ -19,65 +20,25 @@ from .effects import Broadcast, CatchUp, Close, Condemn, Effect, Publish, Send, 
 from .errors import ErrorCode, Refusal
 from .events import Event, Speaker
 from .foreign import ForeignRelays
-from .ledger import Admission, Batch, Caught, ClientRow, Committed, Head, KeptReject, Loaded, Verdict
-from .limits import EXPIRED_GRACE, HELD_AT_MOST, REJECTS_KEPT, SLOW_AT_MOST, Limits
+from .joining import Parked
+from .ledger import Admission, Batch, Caught, Committed, Head, Loaded, Verdict
+from .limits import CONFLICTS_KEPT, EXPIRED_GRACE, HELD_AT_MOST, SLOW_AT_MOST, Limits
 from .messages import (
     Error,
     Hello,
-    Outcomes,
+    Notice,
     Pong,
     PresenceNews,
     Reject,
-    RejectRow,
     Relay,
     RoleNews,
     Unsaved,
-    Welcome,
 )
 from .planning import Plan, allowed
 from .presence import Presence
 from .queue import Entry, Queue, is_old
-from .states import delta_rows, notice_of, snapshot_rows, state_frames
 
 Effects = list[Effect]
-
-
-@dataclass(slots=True, eq=False)
-class Client:
-    """What a room knows of a client that has a session or a queued edit here (E1)."""
-
-    user: str
-    done: int
-    """The last counter with a durable outcome."""
-    taken: int
-    """The last counter that is in the queue, or has an outcome."""
-    digests: dict[int, bytes] = field(default_factory=dict)
-    rejects: dict[int, KeptReject] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, row: ClientRow) -> Client:
-        """As the store has it."""
-        digests = {**row.digests, **{reject.n: reject.digest for reject in row.rejects}}
-        return cls(row.user, row.counter, row.counter, digests, {reject.n: reject for reject in row.rejects})
-
-    def remember(self, n: int, digest: bytes, reject: KeptReject | None) -> None:
-        """An edit has its outcome."""
-        self.done = n
-        self.digests[n] = digest
-        self.digests.pop(n - REJECTS_KEPT, None)
-        if reject is not None:
-            self.rejects[n] = reject
-            if len(self.rejects) > REJECTS_KEPT:
-                del self.rejects[min(self.rejects)]
-
-
-@dataclass(slots=True, eq=False)
-class Parked:
-    """A session that was admitted at a state which the room has not reached yet (S6)."""
-
-    session: Session
-    hello: Hello
-    admission: Admission
 
 
 class Room:
@@ -103,8 +64,11 @@ class Room:
         self.speaker = Speaker(node, generation)
         self.attendance = Attendance()
         self.clients: dict[str, Client] = {}
-        self.counters: dict[str, int] = {}
-        """Per client the highest counter that this room has seen committed."""
+        self.counters = Counters(self.document)
+        self.doubted: set[str] = set()
+        """Clients of which a later edit committed elsewhere before the outcomes of earlier ones were known here."""
+        self.conflicts: deque[Notice] = deque(maxlen=CONFLICTS_KEPT)
+        """The latest overwritten writes, for members that could not be told at once (O3)."""
         self.foreign = ForeignRelays()
         self.queue = Queue(self.document, limits)
         self.queue.start(self.head.seq, self.at)
@@ -113,6 +77,9 @@ class Room:
         self.behind = False
         """Something says that the store is further than this room."""
         self.asked_about: set[str] = set()
+        """Clients whose rows the next catch-up must bring."""
+        self.asked: tuple[str, ...] = ()
+        """Clients whose rows the catch-up under way will bring."""
         self.heard_commits: list[list[Committed]] = []
         """Commits of other nodes that came while a batch was in flight."""
         self.misses = 0
@@ -126,109 +93,33 @@ class Room:
     # Joining and leaving.
 
     def join(self, session_id: int, hello: Hello, identity: Identity, admission: Admission, now: float) -> Effects:
-        """A client that the store has admitted says hello: welcome and state, or a close that says why not."""
-        if len(self.attendance.sessions) >= self.limits.members:
-            return [Close(session_id, CloseCode.FULL, "this project has too many members here", 5000)]
-        if admission.head.epoch != self.head.epoch:
-            return [*self.condemn("the project has another epoch"), _afresh(session_id)]
-        session = Session.begin(session_id, hello.client, admission.row.generation, identity, self.limits, now)
-        effects = self._supersede(session)
-        self.attendance.enter(session)
-        self.parked.append(Parked(session, hello, admission))
-        if admission.head.seq > self.head.seq:
-            return [*effects, *self.catch_up()]
-        return [*effects, *self.welcome_parked(now)]
+        """A client that the store has admitted says hello: welcome and state, or a close that says why not.
 
-    def _supersede(self, session: Session) -> Effects:
-        older = self.attendance.clients.get(session.client)
-        if older is None:
-            return []
-        self.forget_session(older.id)
-        return [Close(older.id, CloseCode.SUPERSEDED, "a newer connection of this client took over")]
+        The admission must have been read after this room was loaded.
+        """
+        return joining.join(self, session_id, hello, identity, admission, now)
+
+    def welcome_parked(self, now: float) -> Effects:
+        """Welcome those whose state the room has reached by now."""
+        return joining.welcome_parked(self, now)
+
+    def state(self, session: Session, position: Position | None, why: str) -> Effects:
+        """A delta from a position, or a snapshot; with all outstanding relays and the client's outcomes (E3)."""
+        return joining.state(self, session, position, why)
 
     def forget_session(self, session_id: int) -> Session | None:
         """Remove a session without telling anybody."""
         self.parked = [parked for parked in self.parked if parked.session.id != session_id]
-        return self.attendance.leave(session_id)
-
-    def welcome_parked(self, now: float) -> Effects:
-        """Welcome those whose state the room has reached by now."""
-        ready = [parked for parked in self.parked if parked.admission.head.seq <= self.head.seq]
-        self.parked = [parked for parked in self.parked if parked not in ready]
-        return [effect for parked in ready for effect in self._welcome(parked, now)]
-
-    def _welcome(self, parked: Parked, now: float) -> Effects:
-        session, admission = parked.session, parked.admission
-        self._meet(session.client, admission.row)
-        session.joined = True
-        expires = session.identity.expires
-        welcome = Welcome(
-            session=session.id,
-            client=session.client,
-            user=session.identity.user,
-            role=session.identity.role,
-            project=self.project,
-            epoch=self.head.epoch,
-            limits=self.limits,
-            members=tuple(self.attendance.members()),
-            token_ms=None if expires is None else max(0, int((expires - now) * 1000)),
-            at=self.wall(now),
-        )
-        member = session.member
-        return [
-            Send(session.id, welcome),
-            *self.state(session, parked.hello.position if admission.known else None, _why(parked), admission),
-            Broadcast(PresenceNews(members=(member,)), but=session.id),
-            Publish(self.speaker.members([(session.generation, member)])),
-        ]
-
-    def _meet(self, client: str, row: ClientRow) -> None:
-        """Take over what the store knows of a client, unless the room's queue knows more."""
-        known = self.clients.get(client)
-        if known is None or known.taken == known.done:
-            fresh = Client.of(row)
-            if known is not None and known.done > fresh.done:
-                return
-            fresh.done = fresh.taken = max(fresh.done, self.counters.get(client, 0))
-            self.clients[client] = fresh
-
-    def state(
-        self, session: Session, position: Position | None, why: str, admission: Admission | None = None
-    ) -> Effects:
-        """A delta from a position, or a snapshot; with all outstanding relays and the client's outcomes (E3)."""
-        relays = [Relay(edit=held.edit, actor=held.actor) for held in self.foreign.shown()]
-        relays += [
-            Relay(edit=entry.edit, actor=entry.actor)
-            for entry in self.queue.entries
-            if entry.relayed and entry.edit is not None and entry.id.client != session.client
-        ]
-        delta = position is not None
-        rows = delta_rows(self.document, position.seq) if position is not None else snapshot_rows(self.document)
-        frames = state_frames(
-            "delta" if delta else "snapshot",
-            "" if delta else why,
-            self.head.position,
-            rows,
-            relays,
-            self._outcomes(session.client, admission),
-            saving=self.away_since is None,
-            part_bytes=self.limits.frame_bytes // 2,
-        )
-        return [Send(session.id, frame) for frame in frames]
-
-    def _outcomes(self, client: str, admission: Admission | None) -> Outcomes:
-        known = self.clients[client]
-        counter = max(known.done, self.counters.get(client, 0))
-        rejects = tuple(RejectRow(n=row.n, code=row.code, words=row.words) for _, row in sorted(known.rejects.items()))
-        conflicts = () if admission is None else tuple(notice_of(conflict) for conflict in admission.conflicts)
-        return Outcomes(counter=counter, rejects=rejects, conflicts=conflicts)
+        session = self.attendance.leave(session_id)
+        if session is not None:
+            self.forget_client(session.client)
+        return session
 
     def leave(self, session_id: int) -> Effects:
         """A connection is gone. Its queued edits stay; a superseded session is no news (M5)."""
         session = self.forget_session(session_id)
         if session is None or not session.joined or session.client in self.attendance.clients:
             return []
-        self.forget_client(session.client)
         return [Broadcast(PresenceNews(gone=(session.client,))), Publish(self.speaker.gone([session.client]))]
 
     def forget_client(self, client: str) -> None:
@@ -244,7 +135,6 @@ class Room:
             return []
         effects: Effects = [Close(session_id, code, words, retry_ms)]
         if session.joined and session.client not in self.attendance.clients:
-            self.forget_client(session.client)
             gone = (session.client,)
             effects += [Broadcast(PresenceNews(gone=gone)), Publish(self.speaker.gone(gone))]
         return effects
@@ -287,14 +177,14 @@ class Room:
         if id.client != session.client:
             return [_error(session, ErrorCode.INVALID, "an edit's id starts with the client of its session", id)]
         if id.n <= client.taken:
-            return self._again(session, client, id, digest)
+            return self._again(session, client, id, digest, now)
         if id.n > client.taken + 1:
             words = f"the next edit of this client has the counter {client.taken + 1}"
             return [_error(session, ErrorCode.COUNTER_GAP, words, id, client.taken + 1)]
         if (blocked := self._blocked(session, client, id, size, now)) is not None:
             return [blocked]
         if refused is None and edit is not None:
-            refused = allowed(edit, session.identity.role, session.actor)
+            refused = allowed(edit.ops, session.identity.role, session.actor)
         actor = (
             session.actor if edit is None or edit.run is None else session.actor.model_copy(update={"run": edit.run})
         )
@@ -323,16 +213,16 @@ class Room:
     def _enqueue(self, entry: Entry, now: float) -> Effects:
         self.queue.add(entry, self.head.epoch, self.wall(now))
         effects: Effects = []
+        entry.relayed = bool(self.foreign.drop([entry.id]))
         if isinstance(entry.decision, Plan) and entry.edit is not None:
-            entry.relayed = True
-            known = self.foreign.drop([entry.id])
-            if not known:
+            if not entry.relayed:
                 effects.append(Broadcast(Relay(edit=entry.edit, actor=entry.actor), but=entry.session))
+            entry.relayed = True
             effects.append(Publish(self.speaker.relay(entry.edit, entry.actor)))
         effects.append(WantsSave())
         return effects
 
-    def _again(self, session: Session, client: Client, id: EditId, digest: bytes) -> Effects:
+    def _again(self, session: Session, client: Client, id: EditId, digest: bytes, now: float) -> Effects:
         """An edit that was sent before: the same outcome, or none yet; another body is another client's (E1)."""
         queued = self.queue.find(id) if id.n > client.done else None
         known = queued.digest if queued is not None else client.digests.get(id.n)
@@ -345,6 +235,8 @@ class Room:
         reject = client.rejects.get(id.n)
         if reject is not None:
             return [Send(session.id, Reject(id=id, code=reject.code, words=reject.words))]
+        if not session.syncs.take(now):
+            return [_error(session, ErrorCode.RATE_LIMITED, "too many edits that have their outcome: slow down", id)]
         return self.state(session, self.head.position, "asked")
 
     def act(self, edit: Edit, actor: Actor, now: float) -> Effects:
@@ -439,7 +331,9 @@ class Room:
         if session is None or session.lagging_since is None:
             return []
         session.lagging_since = None
-        members = PresenceNews(members=tuple(self.attendance.members()))
+        if not session.joined:
+            return []
+        members = PresenceNews(members=tuple(self.attendance.members()), whole=True)
         session.heard = now
         position = Position(self.head.epoch, session.lag_seq, None)
         return [*self.state(session, position, "asked"), Send(session_id, members)]
@@ -536,9 +430,10 @@ class Room:
             return []
         self.catching_up = True
         self.behind = False
-        about = self.asked_about.union(entry.id.client for entry in self.queue.entries)
+        about = self.asked_about | self.doubted | {entry.id.client for entry in self.queue.entries}
         self.asked_about.clear()
-        return [CatchUp(self.head.position, tuple(sorted(about)))]
+        self.asked = tuple(sorted(about))
+        return [CatchUp(self.head.position, self.asked)]
 
     def condemn(self, why: str) -> Effects:
         """History was replaced: everybody starts afresh, on a room that is loaded anew (O1)."""
@@ -548,23 +443,12 @@ class Room:
         sessions = list(self.attendance.sessions)
         for session_id in sessions:
             self.forget_session(session_id)
-        return [*(_afresh(session_id) for session_id in sessions), Condemn(why)]
+        return [*(joining.afresh(session_id) for session_id in sessions), Condemn(why)]
 
     @property
     def idle(self) -> bool:
         """Whether nobody is here and nothing waits."""
         return not self.attendance.sessions and not self.queue.entries and not self.catching_up
-
-
-def _why(parked: Parked) -> str:
-    position, head = parked.hello.position, parked.admission.head
-    if position is None:
-        return "first"
-    return "epoch_changed" if position.epoch != head.epoch else "unknown_position"
-
-
-def _afresh(session_id: int) -> Close:
-    return Close(session_id, CloseCode.HISTORY_REPLACED, "the project's history was replaced: load it anew", 500)
 
 
 def _error(session: Session, code: ErrorCode, words: str, id: EditId, expected: int | None = None) -> Send:

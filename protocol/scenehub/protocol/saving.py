@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from . import joining
 from .closing import Close as CloseCode
 from .document import apply_edit
-from .edits import EditId
+from .edits import EditId, FieldKey
 from .effects import Broadcast, Effect, Publish, Send, WantsSave
 from .errors import ErrorCode, Refusal
 from .ledger import Batch, Caught, ClientRow, Committed, KeptReject, Verdict
 from .limits import HELD_AT_MOST
-from .messages import Commit, CommitRow, Error, Reject, Unsaved
+from .messages import Commit, CommitRow, Error, Notice, Reject, Unsaved
 from .planning import Plan
 from .queue import BATCH_EDITS, Entry
 from .states import cell_rows
@@ -39,6 +40,8 @@ def take(room: Room, now: float) -> Batch | None:
 
 def verdict(room: Room, answer: Verdict, now: float) -> Effects:
     """Go on from what became of the batch in flight."""
+    if room.condemned:
+        return []
     effects: Effects = []
     match answer:
         case Verdict.SAVED:
@@ -55,7 +58,8 @@ def verdict(room: Room, answer: Verdict, now: float) -> Effects:
         case Verdict.POISON:
             effects = _poison(room, now)
     effects += take_heard(room, now)
-    if room.behind:
+    effects += room.welcome_parked(now)
+    if room.behind or room.doubted:
         effects += room.catch_up()
     elif room.queue.entries:
         effects.append(WantsSave())
@@ -75,6 +79,7 @@ def _saved(room: Room) -> Effects:
         if isinstance(entry.decision, Plan) and entry.edit is not None:
             committed = _committed(entry, entry.decision)
             commits.append(committed)
+            _note_conflicts(room, committed, entry.decision.lost)
             rows.append(commit_row(committed, known=entry.relayed))
             _count(room, entry.id, entry.digest, None)
         else:
@@ -108,15 +113,38 @@ def commit_row(edit: Committed, *, known: bool) -> CommitRow:
     )
 
 
+def _note_conflicts(room: Room, commit: Committed, lost: Mapping[FieldKey, Any]) -> None:
+    """Remember what was overwritten unseen, for members that cannot be told now (O3)."""
+    for row in commit.overwrote:
+        notice = Notice(
+            key=row.key,
+            lost=row.id,
+            lost_user=row.user,
+            lost_seq=row.seq,
+            lost_value=lost.get(row.key),
+            by=commit.edit.id,
+            by_user=commit.actor.user,
+            by_seq=commit.seq,
+        )
+        room.conflicts.append(notice)
+
+
 def _count(room: Room, id: EditId, digest: bytes, reject: KeptReject | None) -> None:
-    """An edit has its durable outcome: nothing of its client up to it is outstanding any more."""
-    client = room.clients.get(id.client)
-    if client is not None and id.n > client.done:
-        client.remember(id.n, digest, reject)
-        client.taken = max(client.taken, id.n)
+    """An edit has its durable outcome: nothing of its client up to it is outstanding any more.
+
+    When another node committed it and the outcomes of earlier ones are not known here, the client is in doubt: its row
+    has to be read before anything is concluded (E1).
+    """
     if reject is None:
-        room.counters[id.client] = max(room.counters.get(id.client, 0), id.n)
+        room.counters.saw(id.client, id.n)
     room.foreign.passed(id.client, id.n)
+    client = room.clients.get(id.client)
+    if client is None or id.n <= client.done:
+        return
+    if id.n == client.done + 1:
+        client.remember(id.n, digest, reject)
+    else:
+        room.doubted.add(id.client)
 
 
 def _rejected(room: Room, entry: Entry) -> Effects:
@@ -226,27 +254,39 @@ def caught_up(room: Room, caught: Caught | None, now: float) -> Effects:
     if caught is None:
         room.behind = True
         return _away(room, now)
-    if caught.replaced or caught.head.epoch != room.head.epoch or _regressed(room, caught.clients.values()):
+    if caught.replaced or caught.head.epoch != room.head.epoch or _regressed(room, caught):
         return room.condemn("the store has another history")
     effects = recovered(room)
     effects += apply_commits(room, caught.edits, now)
     room.head = room.head._replace(access=caught.head.access)
-    effects += _resolve(room, caught.clients.values())
+    effects += resolve(room, caught.clients.values())
     room.queue.replan(room.head, room.at, room.wall(now))
     effects += take_heard(room, now)
+    effects += joining.refresh_parked(room, caught)
     effects += room.welcome_parked(now)
-    if room.behind or room.parked:
+    room.doubted = {client for client in room.doubted if _is_in_doubt(room, client)}
+    room.asked_about.update(parked.session.client for parked in room.parked)
+    if room.behind or room.parked or room.doubted:
         effects += room.catch_up()
     elif room.queue.entries:
         effects.append(WantsSave())
     return effects
 
 
-def _regressed(room: Room, rows: Iterable[ClientRow]) -> bool:
-    return any(row.counter < room.clients[row.client].done for row in rows if row.client in room.clients)
+def _regressed(room: Room, caught: Caught) -> bool:
+    """Whether the store has forgotten outcomes that this room knows: its latest history is lost."""
+    known = {client: room.clients[client].done for client in room.asked if client in room.clients}
+    return any(
+        done > (0 if (row := caught.clients.get(client)) is None else row.counter) for client, done in known.items()
+    )
 
 
-def _resolve(room: Room, rows: Iterable[ClientRow]) -> Effects:
+def _is_in_doubt(room: Room, client: str) -> bool:
+    known = room.clients.get(client)
+    return known is not None and known.done < room.counters.of(client)
+
+
+def resolve(room: Room, rows: Iterable[ClientRow]) -> Effects:
     """Outcomes that other nodes gave to edits of clients that are here (E2)."""
     effects: Effects = []
     for row in rows:
@@ -255,16 +295,19 @@ def _resolve(room: Room, rows: Iterable[ClientRow]) -> Effects:
             continue
         rejects = {reject.n: reject for reject in row.rejects}
         known = [e.id for e in room.queue.entries if e.id.client == row.client and e.id.n <= row.counter]
-        settled = room.queue.remove(known)
-        relayed = {entry.id.n for entry in settled if entry.relayed}
+        settled = {entry.id.n: entry for entry in room.queue.remove(known)}
         for n in range(client.done + 1, row.counter + 1):
-            reject = rejects.get(n)
+            id, reject, entry = EditId(row.client, n), rejects.get(n), settled.get(n)
             digest = reject.digest if reject is not None else row.digests.get(n, b"")
-            _count(room, EditId(row.client, n), digest, reject)
+            if entry is not None and digest and entry.digest != digest:
+                effects += _taken(room, id)
+            client.remember(n, digest, reject)
+            shown = room.foreign.passed(row.client, n)
             if reject is not None:
-                refusal = Refusal(ErrorCode(reject.code), reject.words)
-                effects += tell_reject(room, EditId(row.client, n), refusal, relayed=n in relayed, publish=False)
-        client.taken = max(client.taken, client.done)
+                relayed = id in shown or (entry is not None and entry.relayed)
+                effects += tell_reject(
+                    room, id, Refusal(ErrorCode(reject.code), reject.words), relayed=relayed, publish=False
+                )
         room.forget_client(row.client)
     return effects
 
@@ -278,6 +321,7 @@ def apply_commits(room: Room, edits: Sequence[Committed], now: float) -> Effects
         if edit.seq != room.head.seq + 1:
             continue
         id = edit.edit.id
+        _note_conflicts(room, edit, {row.key: _value(room, row.key, row.id) for row in edit.overwrote})
         apply_edit(room.document, edit.edit.ops, id, edit.actor.user, edit.seq, edit.at)
         room.head = room.head._replace(seq=edit.seq, id=id)
         room.at = max(room.at, edit.at)
@@ -300,11 +344,23 @@ def _known(room: Room, edit: Committed, effects: Effects) -> bool:
     room.queue.remove([id])
     if entry.digest == edit.digest:
         return entry.relayed
-    author = room.attendance.clients.get(id.client)
-    if author is not None:
-        words = "this client id has used this counter for another edit: take a new client id"
-        effects.append(Send(author.id, Error(code=ErrorCode.CLIENT_ID_TAKEN, words=words, id=id)))
+    effects += _taken(room, id)
     return False
+
+
+def _taken(room: Room, id: EditId) -> Effects:
+    """Another edit has the outcome of this id: its author is not the only one who uses the client id (E1)."""
+    author = room.attendance.clients.get(id.client)
+    if author is None:
+        return []
+    words = "this client id has used this counter for another edit: take a new client id"
+    return [Send(author.id, Error(code=ErrorCode.CLIENT_ID_TAKEN, words=words, id=id))]
+
+
+def _value(room: Room, key: FieldKey, id: EditId) -> Any:
+    """What an edit wrote to a field, if that is still there."""
+    cell = room.document.cell(key)
+    return cell.value if cell is not None and cell.id == id else None
 
 
 def take_heard(room: Room, now: float) -> Effects:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, GetCoreSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema, core_schema
 
 MAX_INT = 2**53 - 1
 """The largest integer on the wire, in either direction: ECMAScript's Number.MAX_SAFE_INTEGER."""
@@ -105,22 +106,35 @@ def _integral(value: Any) -> Any:
     return value
 
 
+class Integral:
+    """Integers within bounds. What is an int already is judged without a call of Python: 0.1 µs, not 0.5."""
+
+    def __init__(self, least: int, most: int = MAX_INT) -> None:
+        self._bounds = {"ge": least, "le": most}
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        strict = core_schema.int_schema(strict=True, **self._bounds)
+        # A label with a dot is left out of the path in an error's words (`codec.refusal_of`).
+        floats = core_schema.no_info_before_validator_function(_integral, strict)
+        return core_schema.union_schema([(strict, "int."), (floats, "float.")], mode="left_to_right")
+
+
 _NO_NUL = r"^[^\x00]*$"
 
 Id = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """An id made by a client: unique in the installation, 1–64 characters of [A-Za-z0-9_-]."""
 
-Seq = Annotated[int, BeforeValidator(_integral), Field(strict=True, ge=0, le=MAX_INT)]
+Seq = Annotated[int, Integral(0)]
 """A place in a project's order of edits; 0 is before the first."""
 
-Counter = Annotated[int, BeforeValidator(_integral), Field(strict=True, ge=1, le=MAX_INT)]
+Counter = Annotated[int, Integral(1)]
 """The number of an edit within its client, contiguous from 1."""
 
-Integer = Annotated[int, BeforeValidator(_integral), Field(strict=True, ge=-MAX_INT, le=MAX_INT)]
-Frames = Annotated[int, BeforeValidator(_integral), Field(strict=True, ge=0, le=10_000_000)]
+Integer = Annotated[int, Integral(-MAX_INT)]
+Frames = Annotated[int, Integral(0, 10_000_000)]
 """A length of time or a point in time, in frames of the project."""
 
-Milliseconds = Annotated[int, BeforeValidator(_integral), Field(strict=True, ge=0, le=MAX_INT)]
+Milliseconds = Annotated[int, Integral(0)]
 Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=MAX_NAME_CHARACTERS, pattern=_NO_NUL)]
 Text = Annotated[str, StringConstraints(strict=True, max_length=MAX_MESSAGE_CHARACTERS, pattern=_NO_NUL)]
 Code = Annotated[

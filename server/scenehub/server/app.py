@@ -92,7 +92,7 @@ async def _kept_running(part: Part) -> None:
     while True:
         status = await part.ended()
         name = part.log_name.removesuffix(".log")
-        log.warning(f"{name} ended (status {status}): starting it again")
+        log.warning("an embedded part ended and is started again", part=name, status=status)
         await part.stop()
         try:
             await part.start()
@@ -100,7 +100,7 @@ async def _kept_running(part: Part) -> None:
             log.error(str(unavailable))
             await asyncio.sleep(RESTART_AFTER)
         else:
-            log.warning(f"{name} is back")
+            log.warning("the part is back", part=name)
 
 
 @contextlib.asynccontextmanager

@@ -62,7 +62,9 @@ async def dev(settings: Settings, options: DevOptions, life: Life) -> None:
         except OSError as error:
             raise cannot_listen(error, settings.host, settings.port) from None
         log = LiveLog(_print_line, time.monotonic, lambda: datetime.now().astimezone().strftime("%H:%M:%S"))
-        configure_log(settings.log if settings.log != "info" else "warning", show=lambda _, line: log.words(line, "yellow"))
+        configure_log(
+            settings.log if settings.log != "info" else "warning", show=lambda _, line: log.words(line, "yellow")
+        )
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(listener.close)
             with _told_what_takes_time(settings):
@@ -252,7 +254,7 @@ def _welcome(running: Node, settings: Settings, project: str | None) -> None:
         bot = _bot_command(url if at else "")
         if bot:
             out.print(f"  Let a bot edit it, in a third:        [bold]{bot}[/]")
-        out.print(f"  Edit it yourself:                     [bold]{word} edit {project} say \"Hello\"{at}[/]")
+        out.print(f'  Edit it yourself:                     [bold]{word} edit {project} say "Hello"{at}[/]')
     out.print(f"  Stop:                                 [bold]Ctrl-C[/] [dim](or kill {os.getpid()})[/]")
     out.print(flush_line())
 

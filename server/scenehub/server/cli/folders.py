@@ -159,11 +159,11 @@ def _read_scene(directory: Path, index: int, raw: Mapping[str, Any], reading: Re
     if not inside.is_relative_to(directory.resolve()):
         reading.problem(PROJECT_FILE, f"scenes.{index}.file {row.file!r} leads out of the folder", "keep it inside")
         return None
-    code = _text(directory, row.file, reading)
-    if code is None or not _is_code(code, row.file, reading):
+    code = read_code(directory, row.file, reading)
+    if code is None:
         return None
     props = _without_nulls(row.props, f"scenes.{index}.props", reading)
-    name = row.name or _name_of(row.file)
+    name = row.name or scene_name(row.file)
     return SceneFile(row.file, name, row.duration, row.trim_start, props, code, row.id)
 
 
@@ -172,14 +172,22 @@ def _read_loose(directory: Path, reading: Reading) -> None:
     if not files:
         reading.problem(str(directory), f"holds no {PROJECT_FILE} and no *.tsx", "give the folder of a project")
         return
-    reading.notices.append(f"no {PROJECT_FILE}: {len(files)} files in order of their names, {DEFAULT_DURATION} frames each")
+    reading.notices.append(
+        f"no {PROJECT_FILE}: {len(files)} files in order of their names, {DEFAULT_DURATION} frames each"
+    )
     scenes = []
     for file in files:
-        code = _text(directory, file, reading)
-        if code is not None and _is_code(code, file, reading):
-            scenes.append(SceneFile(file, _name_of(file), DEFAULT_DURATION, 0, {}, code))
+        code = read_code(directory, file, reading)
+        if code is not None:
+            scenes.append(SceneFile(file, scene_name(file), DEFAULT_DURATION, 0, {}, code))
     name = directory.resolve().name or "project"
     reading.folder = Folder(name[:200], 30, 1920, 1080, {}, tuple(scenes))
+
+
+def read_code(directory: Path, file: str, reading: Reading) -> str | None:
+    """The code in a file; None when there is a problem with it, which `reading` then names."""
+    text = _text(directory, file, reading)
+    return text if text is not None and _is_code(text, file, reading) else None
 
 
 def _text(directory: Path, file: str, reading: Reading) -> str | None:
@@ -190,7 +198,9 @@ def _text(directory: Path, file: str, reading: Reading) -> str | None:
         reading.problem(file, "is named but not there", f"add it, or take it out of {PROJECT_FILE}")
         return None
     except (OSError, ValueError) as error:
-        reading.problem(file, f"cannot be read ({getattr(error, 'strerror', None) or error})", "make it a readable file")
+        reading.problem(
+            file, f"cannot be read ({getattr(error, 'strerror', None) or error})", "make it a readable file"
+        )
         return None
     try:
         text = raw.decode("utf-8")
@@ -245,12 +255,14 @@ def _check_whole(folder: Folder, limits: Limits, reading: Reading) -> None:
     for scene in folder.scenes:
         size = len(pack({"code": scene.code, "props": scene.props}, Flavour.MSGPACK)) + 2048
         if size > limits.edit_bytes:
-            reading.problem(scene.file, f"needs {size} bytes", f"an edit has {limits.edit_bytes} at most: make it smaller")
+            reading.problem(
+                scene.file, f"needs {size} bytes", f"an edit has {limits.edit_bytes} at most: make it smaller"
+            )
         if len(scene.props) > limits.props:
             reading.problem(scene.file, f"has {len(scene.props)} props", f"a scene has {limits.props} at most")
 
 
-def _name_of(file: str) -> str:
+def scene_name(file: str) -> str:
     """`03-live_cursors.tsx` → `Live cursors`."""
     stem = re.sub(r"^\d+[-_. ]*", "", Path(file).stem)
     words = re.sub(r"[-_]+", " ", stem).strip() or Path(file).stem

@@ -83,7 +83,7 @@ class LiveLog:
         if not back:
             self._line(project, member.user, f"joined as {member.role.value}", "", "dim")
 
-    def left(self, project: str, client: str) -> None:
+    def left(self, project: str, client: str) -> None:  # noqa: ARG002 - the port names it
         """A session ended; who it was shows when the room has heard of it too."""
         self._left.add(project)
 
@@ -93,7 +93,7 @@ class LiveLog:
         what = summary(edit.ops, lambda id: self.name_of(project, id))
         waiting.append(_Relayed(user, what, self.now()))
 
-    def saved(self, project: str, seq: int, edits: int, seconds: float) -> None:
+    def saved(self, project: str, seq: int, edits: int, seconds: float) -> None:  # noqa: ARG002 - told from its relay on
         """Edits became durable."""
         waiting = self._relayed.get(project, deque())
         late = 0
@@ -106,7 +106,9 @@ class LiveLog:
                 took = self.now() - relayed.at
                 self._edit(project, relayed, f"● saved {milliseconds(took)}", seq - edits + 1 + number)
         if late:
-            self._line(project, None, f"{late} unsaved {'edits are' if late > 1 else 'edit is'} saved now", "●", "green")
+            self._line(
+                project, None, f"{late} unsaved {'edits are' if late > 1 else 'edit is'} saved now", "●", "green"
+            )
 
     def rejected(self, project: str, code: str, words: str) -> None:
         """An edit was rejected."""

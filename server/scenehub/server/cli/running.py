@@ -1,4 +1,4 @@
-"""Running: what `serve` and `dev` share: settings that are read with care, and a life that ends on a signal in order."""
+"""Running: what `serve` and `dev` share: settings read with care, and a life that ends in order on a signal."""
 
 from __future__ import annotations
 

@@ -101,7 +101,9 @@ def _create(hub: Hub) -> Endpoint:
             id = wanted.id or secrets.token_urlsafe(12)
             identity = hub.access.identity(token, id)
             if identity.role not in (Role.OWNER, Role.EDITOR):
-                return _problem(403, "forbidden", f"a {identity.role.value} may not make projects: ask for another role")
+                return _problem(
+                    403, "forbidden", f"a {identity.role.value} may not make projects: ask for another role"
+                )
             made = await hub.store.create(
                 id, name=wanted.name, fps=wanted.fps, width=wanted.width, height=wanted.height
             )

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from scenehub.protocol.ledger import Batch, Verdict
+from scenehub.protocol.effects import CatchUp
+from scenehub.protocol.ledger import Batch, Caught, Verdict
+from scenehub.server.store.port import ProjectNotFound, StoreAway
 
 if TYPE_CHECKING:
     import structlog
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 ROOMS_AT_ONCE = 64
 EDITS_AT_ONCE = 2048
+MISSES_ALONE = 3
+"""After so many batches in a row that others overtook, a room's next one is stored under the project's lock (N2)."""
 
 
 class Committer:
@@ -29,10 +33,41 @@ class Committer:
         self._store = store
         self._log = log
         self._waiting: dict[LiveRoom, None] = {}
+        self._overtaken: dict[LiveRoom, None] = {}
         self._work = asyncio.Event()
         self.in_flight = 0
         self.batches = 0
         self.away = False
+
+    async def _store_locked(self, live: LiveRoom) -> None:
+        """Store for a room that others overtook again and again, while nobody can (N2).
+
+        It is a catch-up for the room, so that neither another one nor a batch comes in between.
+        """
+        asked = [effect for effect in live.room.catch_up() if isinstance(effect, CatchUp)]
+        if not asked:
+            return
+        answered = False
+        batch: Batch | None = None
+
+        def planned(caught: Caught) -> Batch | None:
+            nonlocal answered, batch
+            answered = True
+            live.caught_up(caught)
+            batch = live.take()
+            return batch
+
+        verdict = Verdict.UNKNOWN
+        try:
+            verdict = await self._store.commit_locked(live.project, asked[0].position, asked[0].clients, planned)
+        except (StoreAway, ProjectNotFound):
+            pass
+        except Exception:  # noqa: BLE001 - as below
+            self._log.exception("commit_failed", projects=1)
+        if not answered:
+            live.caught_up(None)
+        elif batch is not None:
+            live.verdict(verdict)
 
     def wants(self, live: LiveRoom) -> None:
         """A room has something to store."""
@@ -44,6 +79,8 @@ class Committer:
         while True:
             await self._work.wait()
             taken = self._take()
+            for live in self._take_overtaken():
+                await self._store_locked(live)
             if taken:
                 await self._store_all(taken)
 
@@ -53,6 +90,9 @@ class Committer:
         while self._waiting and len(taken) < ROOMS_AT_ONCE and edits < EDITS_AT_ONCE:
             live = next(iter(self._waiting))
             del self._waiting[live]
+            if live.room.misses >= MISSES_ALONE:
+                self._overtaken[live] = None
+                continue
             batch = live.take()
             if batch is not None:
                 taken.append((live, batch))
@@ -60,6 +100,11 @@ class Committer:
         if not self._waiting:
             self._work.clear()
         return taken
+
+    def _take_overtaken(self) -> list[LiveRoom]:
+        overtaken = [live for live in self._overtaken if not live.dropped and not live.room.catching_up]
+        self._overtaken.clear()
+        return overtaken
 
     async def _store_all(self, taken: list[tuple[LiveRoom, Batch]]) -> None:
         self.in_flight += len(taken)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from scenehub.protocol.closing import Close as CloseCode
 from scenehub.protocol.codec import Flavour, pack
 from scenehub.protocol.effects import Broadcast, CatchUp, Close, Condemn, Effect, Publish, Send, WantsSave
-from scenehub.protocol.ledger import Batch, Loaded, Verdict
+from scenehub.protocol.ledger import Batch, Caught, Loaded, Verdict
 from scenehub.protocol.messages import Bye, Commit, HubFrame, Reject, Relay, Welcome
 from scenehub.protocol.room import Room
 from scenehub.server.transport.port import Peer
@@ -182,6 +182,11 @@ class LiveRoom:
         if batch is not None:
             self.taken_at = self.hub.now()
         return batch
+
+    def caught_up(self, caught: Caught | None) -> None:
+        """What the store has beyond this room (None: it could not be asked)."""
+        if not self.dropped:
+            self.perform(self.room.caught_up(caught, self.hub.now()))
 
     def verdict(self, verdict: Verdict) -> None:
         """What became of the batch that was taken."""

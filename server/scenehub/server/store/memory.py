@@ -5,7 +5,7 @@ It makes no rule of its own; what it adds is a random epoch for a new project an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from secrets import token_urlsafe
 
 from scenehub.protocol.document import PROJECT, SCENE
@@ -35,6 +35,15 @@ class MemoryStore:
         if self.away:
             return [Verdict.FAILED] * len(batches)
         return [self.ledger.commit(batch) for batch in batches]
+
+    async def commit_locked(
+        self, project: str, position: Position, clients: Collection[str], plan: Callable[[Caught], Batch | None]
+    ) -> Verdict:
+        """As the port says: nothing waits here, so nobody can come in between."""
+        if self.away:
+            return Verdict.FAILED
+        batch = plan(self.ledger.catch_up(project, position, clients))
+        return Verdict.MISSED if batch is None else self.ledger.commit(batch)
 
     async def catch_up(self, project: str, position: Position, clients: Collection[str]) -> Caught:
         """As the port says."""

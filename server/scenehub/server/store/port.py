@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from scenehub.protocol.edits import Position
@@ -44,6 +44,16 @@ class Store(Protocol):
 
     async def commit(self, batches: Sequence[Batch]) -> list[Verdict]:
         """Store each batch whole or not at all, durably, in one transaction where possible; a verdict for each (N2)."""
+        ...
+
+    async def commit_locked(
+        self, project: str, position: Position, clients: Collection[str], plan: Callable[[Caught], Batch | None]
+    ) -> Verdict:
+        """Catch up, plan and store while nobody else can commit to the project (N2).
+
+        `plan` gets what `catch_up` would answer and must not wait; with None from it nothing is stored (`MISSED`).
+        Raises ProjectNotFound.
+        """
         ...
 
     async def catch_up(self, project: str, position: Position, clients: Collection[str]) -> Caught:

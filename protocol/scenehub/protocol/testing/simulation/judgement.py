@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from scenehub.protocol.document import DELETED, SCENE
+from scenehub.protocol.document import DELETED, SCENE, is_same
 from scenehub.protocol.edits import ActorKind, EditId, FieldKey
 from scenehub.protocol.ledger import FOUNDER, Committed
 from scenehub.protocol.ops import SceneDelete, SceneSet
@@ -148,7 +148,9 @@ def _nothing_overwritten_silently(oracle: Oracle, log: Sequence[Committed], old:
         for key, value in commit.writes:
             for met in _met(last, commit, key):
                 seq, by, before = last[met]
-                if seq > base and by.client != edit.id.client and by not in edit.saw and (guarded or before != value):
+                if seq > base and by.client != edit.id.client and by not in edit.saw and (
+                    guarded or met != key or not is_same(before, value) or key.field == DELETED
+                ):
                     unseen.add(met)
         told = {row.key for row in commit.overwrote}
         if guarded and unseen:

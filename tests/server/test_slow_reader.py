@@ -1,0 +1,58 @@
+"""F4, M2: one member who stops reading slows nobody, and is up to date with one delta when it reads again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from scenehub.protocol.limits import Limits
+from tests.server.raw import Bare, member, running, scene_add, scene_set
+
+CODE = "x" * 100_000
+EDITS = 300
+"""Far more bytes than the kernel's buffers and the outbox hold together."""
+
+
+async def test_a_member_who_stops_reading_gets_one_delta_and_slows_nobody() -> None:
+    """The neighbour sees every edit while the stalled one sees none; memory stays within the outbox's bound."""
+    limits = Limits(outbox_bytes=1_000_000, edits_per_second=10_000, edit_burst=10_000)
+    async with (
+        running(limits=limits) as node,
+        member(node) as author,
+        member(node, user="grace") as neighbour,
+        member(node, user="sleepy") as stalled,
+    ):
+        await author.edit(scene_add("s"))
+        await stalled.next("commit")
+        stalled.socket.transport.pause_reading()
+        watching = asyncio.create_task(_relays(neighbour, EDITS))
+        writing = asyncio.create_task(_commits(author))
+        for number in range(EDITS):
+            await author.edit(scene_set("s", name=f"{number}", tsx_code=f"{number}{CODE}"))
+            await asyncio.sleep(0)
+        last = [author.client, author.counter]
+        async with asyncio.timeout(60):
+            assert await watching == EDITS
+            await writing
+        most_waiting = max(connection.peer.waiting for connection in node.hub.connections)
+        assert 0 < most_waiting < limits.outbox_bytes + 2 * len(CODE)
+        stalled.socket.transport.resume_reading()
+        async with asyncio.timeout(30):
+            delta = await stalled.next("state")
+        assert delta["reason"] == "delta"
+        assert delta["position"][2] == last
+        assert len([frame for frame in stalled.seen if frame["t"] == "relay"]) < EDITS / 2
+        await author.edit(scene_set("s", name="afterwards"))
+        await stalled.next("commit")
+
+
+async def _relays(reader: Bare, count: int) -> int:
+    for _ in range(count):
+        await reader.next("relay")
+    return count
+
+
+async def _commits(author: Bare) -> None:
+    while True:
+        commit = await author.next("commit")
+        if commit["edits"][-1]["id"][1] == EDITS + 1:
+            return
