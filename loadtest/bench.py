@@ -118,34 +118,39 @@ def main(arguments: list[str]) -> int:
     if cores.server == cores.generator:
         print("one core only: server and generator share it, so the figures are low", file=sys.stderr)
     report: dict[str, object] = {"circumstances": circumstances(cores), "options": {**vars(options), "json": None}}
+    status = 0
     with tempfile.TemporaryDirectory(prefix="loadtest-") as folder:
         try:
-            targets = chosen_targets(options)
-            rig = Rig(
-                program=compiled_generator(Path(folder)),
-                cores=cores,
-                seconds=options.seconds,
-                rounds=options.rounds,
-                projects=options.projects,
-                members=options.members,
-                window=options.window,
-                rates=tuple(float(rate) for rate in options.rates.split(",")),
-                idle=options.idle,
-                say=lambda words: print(f"… {words}", file=sys.stderr, flush=True),
-            )
-            for name in options.only or SCENARIOS:
-                title, scenario = SCENARIOS[name]
-                rows = scenario(rig, targets)
-                report[name] = rows
-                print(f"\n{title}\n{table(rows)}\n", flush=True)
+            _measure(options, cores, Path(folder), report)
         except CannotMeasure as problem:
             print(problem, file=sys.stderr)
-            return 1
+            status = 1
     path: Path = options.json or PEERS.parent / "reports" / "bench.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=1) + "\n")
     print(f"figures: {path}")
-    return 0
+    return status
+
+
+def _measure(options: argparse.Namespace, cores: Cores, folder: Path, report: dict[str, object]) -> None:
+    targets = chosen_targets(options)
+    rig = Rig(
+        program=compiled_generator(folder),
+        cores=cores,
+        seconds=options.seconds,
+        rounds=options.rounds,
+        projects=options.projects,
+        members=options.members,
+        window=options.window,
+        rates=tuple(float(rate) for rate in options.rates.split(",")),
+        idle=options.idle,
+        say=lambda words: print(f"… {words}", file=sys.stderr, flush=True),
+    )
+    for name in options.only or SCENARIOS:
+        title, scenario = SCENARIOS[name]
+        rows = scenario(rig, targets)
+        report[name] = rows
+        print(f"\n{title}\n{table(rows)}\n", flush=True)
 
 
 if __name__ == "__main__":

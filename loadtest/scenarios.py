@@ -101,7 +101,7 @@ def one_stalled_reader(rig: Rig, targets: list[Target]) -> list[Row]:
     for target in targets:
         runs: dict[int, list[dict[str, Any]]] = {0: [], 1: []}
         with running(target, rig.cores) as server:
-            for number in range(rig.rounds):
+            for number in range(max(5, rig.rounds)):
                 for stalled in (0, 1):
                     rig.say(f"one {'stalled' if stalled else 'silent'} reader: {target.name}, round {number + 1}")
                     options: dict[str, float | str] = {"projects": 1, "members": 100, "window": 2, "stalled": stalled}

@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 from scenehub.protocol.attendance import Identity
 from scenehub.protocol.closing import Close as Code
 from scenehub.protocol.codec import Flavour, client_frame, pack_frame, unpack
-from scenehub.protocol.edits import Role
+from scenehub.protocol.edits import Position, Role
 from scenehub.protocol.effects import Broadcast, CatchUp, Close, Condemn, Effect, Publish, Send, WantsSave
 from scenehub.protocol.ledger import ClientIdTaken, ProjectNotFound, Verdict
 from scenehub.protocol.limits import Limits
@@ -190,17 +190,14 @@ class Node:
         for effect in effects:
             match effect:
                 case Send(session, frame):
-                    if session in self.lines:
-                        self.lines[session].frames.put_nowait(frame)
+                    self.send(session, frame)
                 case Broadcast(frame, but):
                     for session in list(self.room.attendance.sessions if self.room else ()):
-                        if session != but and session in self.lines:
-                            self.lines[session].frames.put_nowait(frame)
+                        if session != but:
+                            self.send(session, frame)
                 case Close(session, code, words, retry_ms):
-                    if session in self.lines:
-                        frames = self.lines[session].frames
-                        frames.put_nowait(Bye(code=code, words=words, retry_ms=retry_ms))
-                        frames.put_nowait((code, words))
+                    self.send(session, Bye(code=code, words=words, retry_ms=retry_ms))
+                    self.send(session, (code, words))
                 case Publish(event):
                     self.cluster.publish(self, event)
                 case WantsSave():
@@ -211,6 +208,10 @@ class Node:
                     self.perform(self.room.caught_up(caught, time.monotonic()))
                 case Condemn():
                     self.room = None
+
+    def send(self, session: int, frame: HubModel | tuple[int, str]) -> None:
+        if session in self.lines:
+            self.lines[session].frames.put_nowait(frame)
 
     def save(self) -> None:
         if self.room is None or not self.cluster.saving:
@@ -249,13 +250,8 @@ class Cluster:
 
     def committed(self) -> list[str]:
         """The ids of all stored edits, in their order."""
-        return [str(row.edit.id) for row in self.ledger.catch_up(PROJECT, self._start, ()).edits]
-
-    @property
-    def _start(self) -> Any:
-        from scenehub.protocol.edits import Position
-
-        return Position(self.ledger.load(PROJECT).head.epoch, 0, None)
+        start = Position(self.ledger.load(PROJECT).head.epoch, 0, None)
+        return [str(row.edit.id) for row in self.ledger.catch_up(PROJECT, start, ()).edits]
 
     async def live(self) -> None:
         while True:

@@ -21,9 +21,7 @@ def test_delays_double_up_to_five_seconds_and_chance_halves_them_at_most() -> No
 
 def test_each_node_is_tried_before_the_delay_grows() -> None:
     both = route("http://a/p/x", "http://b/p/x")
-    tried = []
-    for _ in range(4):
-        tried.append((both.node.host, both.failed(1.0).after))
+    tried = [(both.node.host, both.failed(1.0).after) for _ in range(4)]
     assert tried == [("a", 0.05), ("b", 0.05), ("a", 0.1), ("b", 0.1)]
 
 

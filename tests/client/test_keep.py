@@ -102,7 +102,7 @@ def test_a_damaged_file_is_moved_aside_with_a_warning(
     assert keep is not None
     keep.close()
     if damage == "valid sum":
-        damage = f'scenehub-keep {crc32(b"[1]"):08x}\n[1]\n'
+        damage = f"scenehub-keep {crc32(b'[1]'):08x}\n[1]\n"
     keep.path.write_text(damage)
     with caplog.at_level(logging.WARNING):
         again = open_keep(tmp_path, NODE, "ada")
@@ -185,6 +185,11 @@ async def test_edits_survive_kill_9(hub: Cluster, tmp_path: Path) -> None:
     assert len(hub.committed()) == len(set(hub.committed())) == 51
 
 
+def only_file(folder: Path) -> tuple[Path, bytes]:
+    [path] = folder.glob("*.json")
+    return path, path.read_bytes()
+
+
 async def test_an_edit_that_was_saved_but_never_heard_of_is_not_sent_again_as_another(
     hub: Cluster, tmp_path: Path
 ) -> None:
@@ -194,8 +199,7 @@ async def test_an_edit_that_was_saved_but_never_heard_of_is_not_sent_again_as_an
         client = ada.client
         ada.say("one")
         await ada.kept()
-        [path] = tmp_path.glob("*.json")
-        before = path.read_bytes()
+        path, before = only_file(tmp_path)
         await ada.until(lambda project: not project.pending, SOON)
     path.write_bytes(before)
     async with connect(node.url, "ada", keep=tmp_path) as again:
@@ -233,3 +237,13 @@ async def test_without_keep_nothing_is_kept(hub: Cluster, tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="client_id or keep"):
         async with connect(hub.nodes[0].url, "ada", keep=tmp_path, client_id="x"):
             pass
+
+
+async def test_a_disk_that_refuses_is_told_of_and_harms_no_edit(
+    hub: Cluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "kept"
+    async with connect(hub.nodes[0].url, "ada", keep=folder) as ada:
+        folder.rename(tmp_path / "elsewhere")
+        await ada.say("hello").saved(SOON)
+    assert "could not be kept" in caplog.text

@@ -238,7 +238,7 @@ async def test_a_refusal_is_typed_and_final(hub: Cluster) -> None:
 
 async def test_a_refusal_later_reaches_everybody_who_waits(hub: Cluster) -> None:
     """M3: removed, and what was pending is handed back."""
-    with pytest.raises(Unsaved, match="an owner removed you"):
+    with pytest.raises(Unsaved, match="an owner removed you"):  # noqa: PT012 - raised by the end of the block
         async with connect(hub.nodes[0].url, "ada") as project:
             await project.say("before").saved(SOON)
             hub.saving = False
@@ -268,7 +268,7 @@ async def test_leaving_waits_for_what_is_pending(hub: Cluster) -> None:
 
 async def test_leaving_with_unsaved_edits_says_so(hub: Cluster) -> None:
     hub.saving = False
-    with pytest.raises(Unsaved, match="2 edits had no outcome") as unsaved:
+    with pytest.raises(Unsaved, match="2 edits had no outcome") as unsaved:  # noqa: PT012 - by the end of the block
         async with connect(hub.nodes[0].url, "ada", drain=0.1) as project:
             project.say("one")
             handle = project.say("two")

@@ -234,6 +234,24 @@ async def test_with_an_expired_token_edits_wait_for_the_next_one(hub: Cluster) -
         assert not ada.read_only
 
 
+async def test_a_renewal_that_fails_is_tried_again_and_harms_nobody(hub: Cluster) -> None:
+    """M4."""
+    asked = 0
+
+    def token() -> str:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise RuntimeError("the login server is away")
+        return "ada:editor:0.4" if asked == 1 else "ada:editor:60"
+
+    async with connect(hub.nodes[0].url, token) as ada:
+        await ada.until(lambda project: project.read_only, SOON)
+        waiting = ada.say("hello")
+        await waiting.saved(SOON)
+        assert len(hub.nodes[0].hellos) == 1
+
+
 async def test_a_source_of_tokens_that_fails_is_asked_again(hub: Cluster) -> None:
     asked = 0
 
@@ -255,7 +273,7 @@ async def test_a_source_of_tokens_that_fails_is_asked_again(hub: Cluster) -> Non
 async def until(so: Any) -> None:
     """Poll what has no event of its own."""
     async with asyncio.timeout(SOON):
-        while not so():
+        while not so():  # noqa: ASYNC110 - what is polled is the other side of a socket
             await asyncio.sleep(0.005)
 
 

@@ -5,12 +5,29 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import TypeVar
 
 import pytest
 
-from scenehub.client import Left, NotReached, Refused, Rejected, Unsaved, connect, connect_sync, happenings
+from scenehub.client import (
+    Left,
+    NotReached,
+    Refused,
+    Rejected,
+    SyncProject,
+    Timing,
+    Unsaved,
+    connect,
+    connect_sync,
+    happenings,
+)
+from scenehub.client.address import addresses
+from scenehub.client.desk import client_ids
+from scenehub.client.reconnect import Route
 from scenehub.protocol.closing import Close
+from scenehub.protocol.codec import Flavour
+from scenehub.protocol.messages import Auth
 from tests.client.hub import Cluster, running
 
 SOON = 5.0
@@ -163,7 +180,7 @@ async def test_a_script_renews_its_token_within_the_session(hub: Cluster) -> Non
 
     def work() -> None:
         with connect_sync(hub.nodes[0].url, lambda: next(given)) as project:
-            project.until(lambda project: not any(True for _ in ()) and len(hub.nodes[0].frames) > 1, SOON)
+            project.until(lambda _: any(isinstance(frame, Auth) for frame in hub.nodes[0].frames), SOON)
             project.say("hello").wait_saved(SOON)
 
     await script(work)
@@ -179,3 +196,51 @@ async def test_no_hub_is_told_in_time() -> None:
             pass
 
     await script(work)
+
+
+async def test_a_script_waits_for_the_next_happening(hub: Cluster) -> None:
+    url = hub.nodes[0].url
+    ready = threading.Event()
+
+    def work() -> int:
+        with connect_sync(url, "ada") as project:
+            with pytest.raises(TimeoutError):
+                project.wait_changed(0.01)
+            ready.set()
+            while not project.scenes:
+                project.wait_changed(SOON)
+            return len(project.scenes)
+
+    async with connect(url, "lin") as lin:
+        working = asyncio.create_task(script(work))
+        await asyncio.to_thread(ready.wait, SOON)
+        lin.add_scene("One")
+        assert await working == 1
+
+
+async def test_a_script_leaves_a_dead_peer_after_25_seconds_of_silence(hub: Cluster) -> None:
+    """M1; the seconds are the clock's, not the test's."""
+    node = hub.nodes[0]
+    ahead = 0.0
+    silent = threading.Event()
+
+    def work() -> None:
+        route = Route(addresses(node.url), Timing(), can_renew=False)
+        project = SyncProject(
+            route, "ada", ids=client_ids(), agent="test", flavour=Flavour.MSGPACK, clock=lambda: monotonic() + ahead
+        )
+        with project.joined(SOON, SOON):
+            node.deaf = True
+            lost = project.say("into the void")
+            silent.set()
+            lost.wait_saved(SOON)
+
+    working = asyncio.create_task(script(work))
+    await asyncio.to_thread(silent.wait, SOON)
+    ahead = 30.0
+    async with asyncio.timeout(SOON):
+        while node.lines:  # noqa: ASYNC110 - what is polled is the other side of a socket
+            await asyncio.sleep(0.005)
+    node.deaf = False
+    await working
+    assert len(hub.committed()) == 1

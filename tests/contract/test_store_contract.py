@@ -111,6 +111,15 @@ async def test_batch_after_batch_changes_only_what_it_writes(store: Store) -> No
         assert cells((await store.load("launch")).document) == cells(author.document)
 
 
+async def test_an_edit_may_add_a_scene_and_delete_it_at_once(store: Store) -> None:
+    author = await made(store)
+    author.edit("c1", scene("s1"), SceneDelete(id="s1"))
+    assert await author.save(store) is Verdict.SAVED
+    author.edit("c1", SceneRestore(id="s1"), renamed("s1", "Back"), SceneDelete(id="s1"))
+    assert await author.save(store) is Verdict.SAVED
+    assert cells((await store.load("launch")).document) == cells(author.document)
+
+
 async def test_a_loaded_document_is_the_callers_own(store: Store) -> None:
     author = await made(store)
     author.edit("c1", scene("s1"))

@@ -7,13 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from scenehub.server.store.postgres import PostgresStore, migrate, open_store
-from tests.parts import Migrate
-
-
-@pytest.fixture(scope="session")
-def migrate_template() -> Migrate:
-    return migrate
+from scenehub.server.store.postgres import PostgresStore, open_store
 
 
 @pytest.fixture

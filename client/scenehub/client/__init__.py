@@ -14,7 +14,7 @@ from . import happenings
 from .errors import ClientError, Left, NotReached, Refused, Rejected, Unsaved
 from .events import EditHandle, Events
 from .joining import connect
-from .project import Project
+from .project import OnEvent, Project
 from .reconnect import Timing
 from .status import Status
 from .sync import SyncEdit, SyncProject, connect_sync
@@ -26,6 +26,7 @@ __all__ = [
     "Events",
     "Left",
     "NotReached",
+    "OnEvent",
     "Project",
     "Refused",
     "Rejected",

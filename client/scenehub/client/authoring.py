@@ -10,7 +10,7 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 from pydantic import BaseModel, ValidationError
 
 from scenehub.protocol.codec import refusal_of
-from scenehub.protocol.document import Scene
+from scenehub.protocol.document import SCENE, Scene
 from scenehub.protocol.edits import EditId
 from scenehub.protocol.happenings import Choice
 from scenehub.protocol.ops import (
@@ -184,6 +184,8 @@ class Authoring(Reading[H], Generic[H]):
         """The id of a scene; a text that fits no living scene is taken for an id, which the hub judges."""
         if isinstance(scene, Scene):
             return scene.id
+        if self._desk.replica.confirmed.cells(SCENE, scene):
+            return scene  # without a view, which costs as much as there is pending
         scenes = self.scenes
         if any(one.id == scene for one in scenes):
             return scene
@@ -199,5 +201,6 @@ def valid(model: type[M], **values: Any) -> M:
         return model.model_validate(values)
     except ValidationError as error:
         refusal = refusal_of(error)
-        culprit = ".".join(str(step) for step in error.errors(include_url=False, include_input=False)[0]["loc"])
+        where = error.errors(include_url=False, include_input=False)[0]["loc"]
+        culprit = ".".join(str(step) for step in where if not str(step).endswith("."))  # a dot at the end: a label
         raise Rejected(refusal.code, refusal.words.strip(), culprit or None) from None

@@ -53,7 +53,7 @@ class Keep:
         body = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
         text = f"scenehub-keep {crc32(body.encode()):08x}\n{body}\n"
         draft = self.path.with_suffix(".new")
-        with draft.open("w", encoding="utf-8") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -186,7 +186,7 @@ class Project(Authoring[EditHandle]):
     async def _drain(self, seconds: float) -> None:
         """Wait for the outcomes of what is pending. Raises Unsaved if some are missing and nothing keeps the edits."""
         with suppress(TimeoutError, Refused):
-            await self.until(lambda project: not project.pending, seconds)
+            await self.until(lambda _: not self._desk.replica.pending, seconds)
         left = len(self._desk.replica.pending)
         if left and self._keeper is None:
             raise Unsaved(left, self._desk.words or f"waited {seconds:g} s for the hub") from self.ended

@@ -216,8 +216,8 @@ class SyncProject(Authoring[SyncEdit]):
 
     def _drain(self, seconds: float) -> None:
         with suppress(TimeoutError, Refused):
-            self.until(lambda project: not project.pending, seconds)
-        left = len(self.pending)
+            self.until(lambda _: not self._desk.replica.pending, seconds)
+        left = len(self._desk.replica.pending)
         if left and self._keeper is None:
             raise Unsaved(left, self._desk.words or f"waited {seconds:g} s for the hub") from self.ended
 

@@ -44,6 +44,8 @@ class Session:
     presence: Presence | None = None
     lagging_since: float | None = None
     lag_seq: int = 0
+    actor: Actor = field(init=False)
+    """The actor of what this session does."""
     told_from: int = 0
     """The store's head when it was admitted: conflicts up to there were told with the welcome."""
 
@@ -61,10 +63,13 @@ class Session:
             TokenBucket.full(1.0, 10.0, now),
         )
 
-    @property
-    def actor(self) -> Actor:
-        """The actor of what this session does."""
-        return Actor(user=self.identity.user, kind=self.identity.kind)
+    def __post_init__(self) -> None:
+        self.become(self.identity)
+
+    def become(self, identity: Identity) -> None:
+        """Take the identity of a newer token."""
+        self.identity = identity
+        self.actor = Actor(user=identity.user, kind=identity.kind)
 
     @property
     def member(self) -> Member:
@@ -107,6 +112,9 @@ class Attendance:
         """A session begins."""
         self.sessions[session.id] = session
         self.clients[session.client] = session
+        ghost = self.remote.get(session.client)
+        if ghost is not None and ghost.generation < session.generation:
+            del self.remote[session.client]
 
     def leave(self, session_id: int) -> Session | None:
         """A session ends; None if it had ended before (M5)."""
@@ -139,7 +147,8 @@ class Attendance:
     def remote_news(self, node: str, generation: int, member: Member) -> bool:
         """A member on another node came or changed; false when that is no news here."""
         known = self.remote.get(member.client)
-        if known is not None and known.generation > generation:
+        here = self.clients.get(member.client)
+        if max(known.generation if known else 0, here.generation if here else 0) > generation:
             return False
         self.remote[member.client] = Remote(node, generation, member)
         return member.client not in self.clients and (known is None or known.member != member)
@@ -150,6 +159,10 @@ class Attendance:
         for client in gone:
             del self.remote[client]
         return [client for client in gone if client not in self.clients]
+
+    def unknown(self, clients: Iterable[str]) -> bool:
+        """Whether one of these members of another node is not known here."""
+        return any(client not in self.remote and client not in self.clients for client in clients)
 
     def of_node(self, node: str) -> list[str]:
         """The clients whose latest sign came from a node."""

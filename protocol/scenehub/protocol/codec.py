@@ -6,9 +6,8 @@ Both carry the same maps. Reading is in two steps, so that an edit whose body is
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -17,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from .errors import ErrorCode, ProtocolError, Refusal
-from .messages import ClientFrame, HubFrame, HubModel, SendEdit
+from .messages import ClientFrame, HubFrame, HubModel
 from .ops import Model
 
 
@@ -29,7 +28,8 @@ class Flavour(StrEnum):
 
 
 _client_frames: TypeAdapter[ClientFrame] = TypeAdapter(ClientFrame)
-_edit_frame = TypeAdapter(SendEdit).validator.validate_python
+_judge: Callable[[object], ClientFrame] = _client_frames.validator.validate_python
+"""`TypeAdapter.validate_python` adds 0.4 µs to each frame."""
 _hub_frames: TypeAdapter[HubFrame] = TypeAdapter(HubFrame)
 
 
@@ -75,13 +75,8 @@ def unpack(payload: bytes | str, flavour: Flavour = Flavour.MSGPACK) -> dict[str
 
 def client_frame(raw: dict[str, Any]) -> ClientFrame:
     """Judge a frame from a client. Raises ProtocolError naming the culprit."""
-    if raw.get("t") == "edit":
-        # Almost every frame is an edit: judged by its own schema; what is wrong with a bad one the union's words say.
-        with contextlib.suppress(ValidationError, RecursionError):
-            edit: SendEdit = _edit_frame(raw)
-            return edit
     try:
-        return _client_frames.validate_python(raw)
+        return _judge(raw)
     except (ValidationError, RecursionError) as error:
         raise ProtocolError(refusal_of(error)) from None
 

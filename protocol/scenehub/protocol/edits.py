@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgpack
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler
@@ -15,7 +15,35 @@ from pydantic_core import CoreSchema, core_schema
 from .ops import Model, Op
 from .scalars import Counter, Id, Seq
 
-T = TypeVar("T")
+pack: Callable[[object], bytes] = msgpack.Packer().pack
+"""Msgpack, for plain values. `msgpack.packb` makes a packer each time, which is a third of its time for an edit."""
+
+
+if TYPE_CHECKING:
+    _Once = cached_property
+else:
+
+    class _Once(cached_property):
+        """A cached property without the lock that Python 3.11 takes for one (1 µs)."""
+
+        def __get__(self, instance, owner=None):
+            if instance is None:
+                return self
+            value = instance.__dict__[self.attrname] = self.func(instance)
+            return value
+
+
+class _Spelled(Model):
+    """A value that keeps how it is spelled on the wire."""
+
+    model_config = ConfigDict(ignored_types=(_Once,))
+
+    def __copy__(self) -> Self:
+        """A copy that spells itself anew: pydantic makes it for `model_copy`, to change it."""
+        copy = super().__copy__()
+        for name in ("wire", "packed"):
+            copy.__dict__.pop(name, None)
+        return copy
 
 
 class EditId(NamedTuple):
@@ -67,28 +95,36 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
-class Actor(Model):
+class Actor(_Spelled):
     """Who an edit is from, as the hub vouches for it; the client is part of the edit's id."""
 
     user: Id
     kind: ActorKind = ActorKind.PERSON
     run: Id | None = None
 
+    @_Once
+    def wire(self) -> dict[str, Any]:
+        """The actor as a plain map."""
+        plain: dict[str, Any] = {"user": self.user, "kind": self.kind.value}
+        if self.run is not None:
+            plain["run"] = self.run
+        return plain
 
-class _Once(cached_property[T]):
-    """A cached property without the lock that Python 3.11 takes for one (1 µs)."""
-
-    def __get__(self, edit: Any, owner: type[Any] | None = None) -> Any:
-        if edit is None:
-            return self
-        value = edit.__dict__[self.attrname] = self.func(edit)
-        return value
+    @_Once
+    def packed(self) -> bytes:
+        """`wire` in msgpack."""
+        return pack(self.wire)
 
 
-class Edit(Model):
+class Foundation(NamedTuple):
+    """The relay that a scene's code was written on top of."""
+
+    scene: Id
+    relay: EditId
+
+
+class Edit(_Spelled):
     """What an author wants: frozen from the moment it is first sent (E1)."""
-
-    model_config = ConfigDict(ignored_types=(_Once,))
 
     id: EditId
     epoch: Id
@@ -99,6 +135,8 @@ class Edit(Model):
     """Reject rather than overwrite what another client wrote after `base` (O4)."""
     saw: tuple[EditId, ...] = ()
     """Relays that the author had in view on the fields it writes: no notice for those (O3)."""
+    upon: tuple[Foundation, ...] = ()
+    """Code that was written on top of a relay: it is stale unless that relay is what stands there (O4)."""
     undoes: EditId | None = None
     run: Id | None = None
 
@@ -115,6 +153,8 @@ class Edit(Model):
             plain["guarded"] = True
         if self.saw:
             plain["saw"] = [list(id) for id in self.saw]
+        if self.upon:
+            plain["upon"] = [[scene, list(id)] for scene, id in self.upon]
         if self.undoes is not None:
             plain["undoes"] = list(self.undoes)
         if self.run is not None:
@@ -124,11 +164,7 @@ class Edit(Model):
     @_Once
     def packed(self) -> bytes:
         """`wire` in msgpack: made once, for the digest, the relays and the other nodes."""
-        return _pack(self.wire)
-
-
-_pack: Callable[[object], bytes] = msgpack.Packer().pack
-"""`msgpack.packb` makes a packer each time, which is a third of its time for an edit."""
+        return pack(self.wire)
 
 
 def _op_wire(op: Op) -> dict[str, Any]:

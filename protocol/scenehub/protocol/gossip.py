@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from .closing import Close as CloseCode
 from .edits import EditId
-from .effects import Broadcast, Close, Effect, Publish
+from .effects import Broadcast, BroadcastRelay, Close, Effect, Publish
 from .events import Event, Unreadable, committed_of, edit_of, ids_of, kind_of, members_of, moves_of
 from .ledger import Committed, Head
 from .limits import LEASE_EVERY, NODE_GONE_AFTER
-from .messages import PresenceNews, Reject, Relay, Unsaved
+from .messages import PresenceNews, Reject, Unsaved
 from .saving import apply_commits
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _relay(room: Room, node: str, generation: str, event: Event, now: float) -> 
     if not room.foreign.announce(edit, actor, node, generation, now):
         return []
     author = room.attendance.clients.get(edit.id.client)
-    return [Broadcast(Relay(edit=edit, actor=actor), but=None if author is None else author.id)]
+    return [BroadcastRelay(edit, actor, None if author is None else author.id)]
 
 
 def _commit(room: Room, event: Event, now: float) -> Effects:
@@ -128,16 +128,14 @@ def _members(room: Room, node: str, event: Event) -> Effects:
 
 
 def _moved(room: Room, node: str, event: Event, now: float) -> Effects:
-    unknown = False
-    for client, presence in moves_of(event).items():
+    moves = moves_of(event)
+    for client, presence in moves.items():
         remote = room.attendance.remote.get(client)
-        if remote is None:
-            unknown = True
-        elif remote.node == node and client not in room.attendance.clients:
+        if remote is not None and remote.node == node and client not in room.attendance.clients:
             moved = remote.member.model_copy(update={"presence": presence})
             room.attendance.remote[client] = remote._replace(member=moved)
             room.attendance.move(client, presence, now, own=False)
-    return [Publish(room.speaker.who())] if unknown else []
+    return [Publish(room.speaker.who())] if room.attendance.unknown(moves) else []
 
 
 def _gone(room: Room, node: str, clients: list[str]) -> Effects:
@@ -151,9 +149,9 @@ def _lease(room: Room, node: str, event: Event, now: float) -> Effects:
     known = set(room.attendance.of_node(node))
     lost, back = room.foreign.lease(node, set(ids_of(event)), now)
     effects = _withdrawn(lost)
-    effects += [Broadcast(Relay(edit=relay.edit, actor=relay.actor)) for relay in back]
+    effects += [BroadcastRelay(relay.edit, relay.actor) for relay in back]
     effects += _gone(room, node, sorted(known - clients))
-    if clients - set(room.attendance.remote):
+    if room.attendance.unknown(clients):
         effects.append(Publish(room.speaker.who()))
     if isinstance(event.get("seq"), int) and event["seq"] > room.head.seq:
         effects += room.catch_up()

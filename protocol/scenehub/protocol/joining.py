@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .room import Room
 
 Effects = list[Effect]
+GENERATIONS = 2**20
 
 
 @dataclass(slots=True, eq=False)
@@ -36,30 +37,37 @@ class Parked:
     row: ClientRow
 
 
-def join(
-    room: Room, session_id: int, hello: Hello, identity: Identity, admission: Admission, now: float
-) -> Effects:
+def join(room: Room, session_id: int, hello: Hello, identity: Identity, admission: Admission, now: float) -> Effects:
     """A client that the store has admitted says hello: welcome and state, or a close that says why not."""
     if room.condemned:
         return [afresh(session_id)]
     if admission.head.epoch != room.head.epoch:
         return [*room.condemn("the project has another epoch"), afresh(session_id)]
+    generation = generation_of(hello, admission)
     older = room.attendance.clients.get(hello.client)
     if older is None and len(room.attendance.sessions) >= room.limits.members:
         return [Close(session_id, CloseCode.FULL, "this project has too many members here", 5000)]
-    if older is not None and older.generation > admission.row.generation:
+    if older is not None and older.generation > generation:
         return [Close(session_id, CloseCode.INTERNAL, "a newer connection of this client is here already", 1000)]
     effects: Effects = []
     if older is not None:
         room.forget_session(older.id)
         effects.append(Close(older.id, CloseCode.SUPERSEDED, "a newer connection of this client took over"))
-    session = Session.begin(session_id, hello.client, admission.row.generation, identity, room.limits, now)
+    session = Session.begin(session_id, hello.client, generation, identity, room.limits, now)
     room.attendance.enter(session)
     room.parked.append(Parked(session, hello, admission, admission.row))
     effects += welcome_parked(room, now)
     if any(parked.session is session for parked in room.parked):
         effects += room.catch_up(session.client)
     return effects
+
+
+def generation_of(hello: Hello, admission: Admission) -> int:
+    """The order of a client's sessions (M5): as the client opened them, else as the store admitted them.
+
+    The store may admit an older connection, long dead, after a newer one at another node.
+    """
+    return hello.attempt * GENERATIONS + admission.row.generation % GENERATIONS
 
 
 def refresh_parked(room: Room, caught: Caught) -> Effects:
@@ -179,9 +187,7 @@ def state(
     return [Send(session.id, frame) for frame in frames]
 
 
-def _outcomes(
-    room: Room, session: Session, position: Position | None, admission: Admission | None
-) -> Outcomes | None:
+def _outcomes(room: Room, session: Session, position: Position | None, admission: Admission | None) -> Outcomes | None:
     """What became of the client's edits; None while this room is not sure of it."""
     known = room.clients[session.client]
     if known.done < room.counters.of(session.client):

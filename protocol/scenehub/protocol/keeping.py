@@ -16,6 +16,8 @@ from .replica import Pending, Replica
 from .scalars import Id, Milliseconds, Seq
 
 FORMAT = 1
+ATTEMPTS_UNKEPT = 1000
+"""Connections that a program may have opened after it last kept anything."""
 
 
 class Text(NamedTuple):
@@ -45,6 +47,7 @@ class Kept(BaseModel):
     user: str = ""
     """Empty when the client was never welcomed."""
     counter: Seq
+    attempts: Seq = 0
     position: Position | None = None
     """What was confirmed; conflicts since then are still told (O3)."""
     pending: tuple[KeptEdit, ...] = ()
@@ -60,6 +63,7 @@ def dump(replica: Replica, now: float, wall: int) -> dict[str, Any]:
         "client": replica.client,
         "user": replica.user,
         "counter": replica.counter,
+        "attempts": replica.attempts,
         "position": _position(replica.position or replica.resume_from),
         "pending": [
             {
@@ -97,6 +101,7 @@ def load(replica: Replica, kept: Kept, now: float, wall: int) -> None:
     replica.counter = kept.counter
     replica.user = kept.user
     replica.resume_from = kept.position
+    replica.attempts = kept.attempts + ATTEMPTS_UNKEPT
     for one in kept.pending:
         age = max(0, wall - one.made) / 1000
         replica.pending.append(

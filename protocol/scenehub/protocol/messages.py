@@ -38,6 +38,8 @@ class Hello(Model):
     minor: tuple[Seq, Seq] = (MINOR, MINOR)
     """The lowest and the highest protocol minor that the client speaks."""
     position: Position | None = None
+    attempt: Seq = 0
+    """How many connections this client has opened, this one included: the latest one counts (M5)."""
     whole: bool = False
     """Send a snapshot whatever the position is: it only says since when conflicts are to be told (O3)."""
     agent: Agent = ""
@@ -379,10 +381,7 @@ HubFrame = Annotated[
 
 def actor_wire(actor: Actor) -> dict[str, Any]:
     """An actor as a plain map."""
-    plain: dict[str, Any] = {"user": actor.user, "kind": actor.kind.value}
-    if actor.run is not None:
-        plain["run"] = actor.run
-    return plain
+    return actor.wire
 
 
 def member_wire(member: Member) -> dict[str, Any]:

@@ -6,14 +6,25 @@ documents: `document.py` turns it into writes of fields.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .scalars import Code, Frames, Id, Integer, Integral, Key, Name, Position, Props, Text, Value
 
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
-class Model(BaseModel):
+
+class _Plain(ModelMetaclass):
+    """Classes that are never registered for one another: `isinstance` is the interpreter's own, 0.1 µs and not 0.4."""
+
+    __instancecheck__ = type.__instancecheck__
+
+
+class Model(BaseModel, metaclass=_Plain):
     """A value of the wire: immutable, and unknown keys are refused by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

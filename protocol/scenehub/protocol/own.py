@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .document import SCENE
-from .edits import Edit, EditId, FieldKey
+from .edits import Edit, EditId, FieldKey, Foundation
 from .limits import Limits, TokenBucket
 from .messages import SendEdit
 from .ops import Op, SceneDelete
+from .planning import CODE
 from .relayed import Keys, Relays, keys_of
 
 NO_EPOCH = "none"
 """The epoch of an edit that builds upon nothing confirmed: no project's, so everything has changed since (O1)."""
-
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +34,14 @@ class Pending:
     """On this connection."""
     ever_sent: bool = False
     """Frozen: its body may be known to a hub (E1)."""
+    _keys: Keys | None = None
+
+    @property
+    def keys(self) -> Keys:
+        """The fields that it writes; a delete or a restore counts as its marker."""
+        if self._keys is None:
+            self._keys = keys_of(self.edit.ops)
+        return self._keys
 
 
 class Ground(NamedTuple):
@@ -42,6 +50,8 @@ class Ground(NamedTuple):
     epoch: str
     base: int
     saw: tuple[EditId, ...]
+    upon: tuple[Foundation, ...] = ()
+    """Per scene whose code is written, the relay that the code was written on top of (O4)."""
 
 
 class OwnEdits:
@@ -65,15 +75,19 @@ class OwnEdits:
         edit's ground, and has seen neither a later commit nor a relay.
         """
         below = self._below(ops, keys)
+        upon: dict[str, EditId] = {}
         saw = dict.fromkeys(id for id, common in relays.on(ops, keys) if not any(map(self._on, common)))
+        for id, common in relays.on(ops, keys):
+            upon.update((key.id, id) for key in common if key.field == CODE and self._on(key) is None)
         for edit in below:
+            upon.update((scene, id) for scene, id in edit.upon if FieldKey(SCENE, scene, CODE) in keys)
             if edit.epoch != epoch:
                 epoch, seq = edit.epoch, edit.base
             elif edit.base < seq:
                 seq = edit.base
         for id in set.intersection(*(set(edit.saw) for edit in below)) if below else ():
             saw[id] = None
-        return Ground(epoch, seq, tuple(saw))
+        return Ground(epoch, seq, tuple(saw), tuple(Foundation(*one) for one in sorted(upon.items())))
 
     def _below(self, ops: Sequence[Op], keys: Keys) -> list[Edit]:
         """Own edits that lie under these ops, each once; a delete lies over all fields of its scene."""
@@ -92,7 +106,7 @@ class OwnEdits:
         return self._latest.get((key.kind, key.id), {}).get(key.field)
 
     def _put(self, pending: Pending) -> None:
-        for key in keys_of(pending.edit.ops):
+        for key in pending.keys:
             self._latest.setdefault((key.kind, key.id), {})[key.field] = pending
 
     def add(self, pending: Pending) -> None:
@@ -124,21 +138,20 @@ class OwnEdits:
     def drop(self, pending: Pending) -> Keys:
         """An edit has its outcome; returns the fields that it wrote."""
         self.edits.remove(pending)
-        keys = keys_of(pending.edit.ops)
-        for key in keys:
+        for key in pending.keys:
             if self._on(key) is pending:
                 of_entity = self._latest[key.kind, key.id]
                 del of_entity[key.field]
                 if not of_entity:
                     del self._latest[key.kind, key.id]
-        return keys
+        return pending.keys
 
     def next_on(self, key: FieldKey, after: Pending) -> Pending | None:
         """The next own edit of a field that was made on top of one which is not pending any more."""
         if self._on(key) is None:
             return None
         later = (pending for pending in self.edits if pending.edit.id.n > after.edit.id.n)
-        return next((pending for pending in later if key in keys_of(pending.edit.ops)), None)
+        return next((pending for pending in later if key in pending.keys), None)
 
     # Sending.
 

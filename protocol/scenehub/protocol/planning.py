@@ -103,9 +103,9 @@ class _Trial:
     guarded: bool
     values: dict[FieldKey, Any] = field(default_factory=dict)
     replaced: dict[FieldKey, int] = field(default_factory=dict)
-    overwrote: list[Overwritten] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
-    lost: dict[FieldKey, Any] = field(default_factory=dict)
+    unseen: dict[FieldKey, Cell] = field(default_factory=dict)
+    """What its author did not know of and it writes over, or does away with."""
 
 
 class _Refused(Exception):
@@ -149,10 +149,21 @@ def plan(
                 _try(trial, op, index, at)
     except _Refused as refused:
         return refused.refusal
+    overwrote = [
+        (key, cell)
+        for key, cell in trial.unseen.items()
+        if key not in trial.values or not is_same(cell.value, trial.values[key])
+    ]
     for key, value in trial.values.items():
         draft.put(key, Cell(value, seq, edit.id, actor.user))
     restored = {id: draft.cells(SCENE, id) for id in trial.restored}
-    return Plan(list(trial.values.items()), trial.replaced, trial.overwrote, restored, trial.lost)
+    return Plan(
+        list(trial.values.items()),
+        trial.replaced,
+        [Overwritten(key, cell.id, cell.user, cell.seq) for key, cell in overwrote],
+        restored,
+        {key: cell.value for key, cell in overwrote},
+    )
 
 
 def _try(trial: _Trial, op: Op, index: int, at: int) -> None:
@@ -165,28 +176,44 @@ def _try(trial: _Trial, op: Op, index: int, at: int) -> None:
         if key not in trial.values:
             before = trial.draft.cell(key)
             trial.replaced[key] = 0 if before is None else before.seq
-            if before is not None and not isinstance(op, SceneDelete) and (trial.guarded or not is_same(before.value, value)):
+            if before is not None and not isinstance(op, SceneDelete):
                 _meet(trial, key, before, index)
         trial.values[key] = value
     _check_quota(trial, op, index)
 
 
 def _meet(trial: _Trial, key: FieldKey, cell: Cell, index: int) -> None:
-    """Hold one of the edit's writes against what is there: told (O3), refused when guarded (O4), or nothing."""
-    latest = _latest(trial, key, cell) if trial.guarded else cell
-    if latest.seq <= trial.base or latest.id.client == trial.edit.id.client or latest.id in trial.edit.saw:
+    """Hold one of the edit's writes against what is there: told (O3), refused when guarded (O4), or nothing.
+
+    For a guarded edit, deleting or reviving the entity counts as a write of each of its fields.
+    """
+    if not trial.guarded:
+        if not _is_seen(trial, cell):
+            trial.unseen[key] = cell
         return
-    if trial.guarded:
+    marker = trial.draft.cell(FieldKey(key.kind, key.id, DELETED))
+    seen = _is_code_seen(trial, key, cell) if key.field == CODE else _is_seen(trial, cell)
+    if not seen or not (marker is None or _is_seen(trial, marker)):
         words = f"{key.field} of {key.kind} {key.id} was changed by another member after what this edit is based on"
         raise _Refused(ErrorCode.STALE, words, f"ops.{index}", ((*key, cell.value, cell.seq),))
-    trial.overwrote.append(Overwritten(key, cell.id, cell.user, cell.seq))
-    trial.lost[key] = cell.value
 
 
-def _latest(trial: _Trial, key: FieldKey, cell: Cell) -> Cell:
-    """The last write of a field, where deleting (and reviving) its entity counts as one."""
-    marker = trial.draft.cell(FieldKey(key.kind, key.id, DELETED))
-    return cell if marker is None or marker.seq <= cell.seq else marker
+def _is_seen(trial: _Trial, cell: Cell) -> bool:
+    """Whether the author knew of a write, or made it."""
+    return cell.seq <= trial.base or cell.id.client == trial.edit.id.client or cell.id in trial.edit.saw
+
+
+def _is_code_seen(trial: _Trial, key: FieldKey, latest: Cell) -> bool:
+    """Whether code was written on top of what stands there.
+
+    Written on top of a relay it also holds what that relay did, and would do it even if the relay were rejected: so
+    the relay must stand there, or an own edit that was made on top of it.
+    """
+    relay = next((id for scene, id in trial.edit.upon if scene == key.id), None)
+    is_own = latest.id.client == trial.edit.id.client
+    if relay is None:
+        return latest.seq <= trial.base or is_own
+    return latest.id == relay or (is_own and latest.seq > trial.base)
 
 
 def _is_deleted(trial: _Trial, kind: str, id: str) -> bool | None:

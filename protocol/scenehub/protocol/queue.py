@@ -41,6 +41,8 @@ class Entry:
     """A refusal that no change of the project can lift."""
     relayed: bool = False
     decision: Plan | Refusal | None = None
+    outcome: Outcome | None = None
+    """As it stands in the batch that was taken last."""
     seq: int = 0
     at: int = 0
 
@@ -114,7 +116,8 @@ class Queue:
             if len(outcomes) >= most or (outcomes and size + entry.size > BATCH_BYTES):
                 break
             size += entry.size
-            outcomes.append(_outcome(entry))
+            entry.outcome = _outcome(entry)
+            outcomes.append(entry.outcome)
             client, n = entry.id
             before = counters[client][0] if client in counters else done(client)
             counters[client] = (before, n, entry.actor.user)

@@ -84,6 +84,8 @@ class Replica:
         self.keep_at_most = keep_at_most
         self.client = next(client_ids)
         self.counter = 0
+        self.attempts = 0
+        """How many connections this client has opened."""
         self.confirmed = Document()
         self.position: Position | None = None
         self.relays = Relays()
@@ -146,6 +148,7 @@ class Replica:
         self._parts = []
         self._asked_at = None
         self._online = True
+        self.attempts += 1
         self.own.none_sent()
         self.own.index()
         hello = Hello(
@@ -153,6 +156,7 @@ class Replica:
             client=self.client,
             counter=self.counter,
             position=self.position or self.resume_from,
+            attempt=self.attempts,
             whole=self._whole or (self.position is None and self.resume_from is not None),
             agent=self.agent,
         )
@@ -227,12 +231,12 @@ class Replica:
         keys = keys_of(ops)
         epoch, seq = (NO_EPOCH, 0) if self.position is None else self.position[:2]
         if merged_with is not None:
-            texts, saw = dict(merged_with), ()
+            texts, saw, upon = dict(merged_with), (), ()
         else:
             texts = {key: self.view.value(key) or "" for key in keys if key.field == CODE}
-            epoch, seq, saw = self.own.ground(ops, keys, epoch, seq, self.relays)
+            epoch, seq, saw, upon = self.own.ground(ops, keys, epoch, seq, self.relays)
         id = EditId(self.client, self.counter + 1)
-        edit = Edit(id=id, epoch=epoch, base=seq, ops=ops, guarded=guarded, saw=saw, undoes=undoes, run=run)
+        edit = Edit(id=id, epoch=epoch, base=seq, ops=ops, guarded=guarded, saw=saw, upon=upon, undoes=undoes, run=run)
         self.counter += 1
         pending = Pending(edit, now, texts)
         self.own.add(pending)
@@ -352,7 +356,7 @@ class Replica:
         keys |= self.relays.passed(row.id)
         own = self._own(row.id)
         if own is not None:
-            keys |= keys_of(own.edit.ops)
+            keys |= own.keys
             outputs += settling.saved(self, own, seq)
         return keys
 
@@ -388,7 +392,7 @@ class Replica:
         if own is not None:
             self._set_saving(True, outputs)
             outputs += settling.rejected(self, own, frame, now)
-            keys |= keys_of(own.edit.ops)
+            keys |= own.keys
         return [*outputs, *self._changed(keys), *self._pump(now)]
 
     # State.

@@ -16,7 +16,7 @@ from .clients import Client, Counters
 from .closing import Close as CloseCode
 from .document import Document
 from .edits import Actor, Edit, EditId, Position, Role, digest_of
-from .effects import Broadcast, CatchUp, Close, Condemn, Effect, Publish, Send, WantsSave
+from .effects import Broadcast, BroadcastRelay, CatchUp, Close, Condemn, Effect, Publish, Send, WantsSave
 from .errors import ErrorCode, Refusal
 from .events import Event, Speaker
 from .foreign import ForeignRelays
@@ -30,7 +30,6 @@ from .messages import (
     Pong,
     PresenceNews,
     Reject,
-    Relay,
     RoleNews,
     Unsaved,
 )
@@ -39,6 +38,7 @@ from .presence import Presence
 from .queue import Entry, Queue, is_old
 
 Effects = list[Effect]
+WANTS_SAVE = WantsSave()
 
 
 class Room:
@@ -53,14 +53,19 @@ class Room:
         generation: str,
         limits: Limits,
         wall: Callable[[float], int],
+        linked: bool = True,
     ) -> None:
-        """`wall` turns `now` into milliseconds UTC; `generation` names this life of the node."""
+        """`wall` turns `now` into milliseconds UTC; `generation` names this life of the node.
+
+        `linked` says whether there may be other nodes: without, nobody is told of edits and commits.
+        """
         self.project = project
         self.head: Head = loaded.head
         self.document: Document = loaded.document
         self.at = loaded.at
         self.limits = limits
         self.wall = wall
+        self.linked = linked
         self.speaker = Speaker(node, generation)
         self.attendance = Attendance()
         self.clients: dict[str, Client] = {}
@@ -118,9 +123,16 @@ class Room:
     def leave(self, session_id: int) -> Effects:
         """A connection is gone. Its queued edits stay; a superseded session is no news (M5)."""
         session = self.forget_session(session_id)
-        if session is None or not session.joined or session.client in self.attendance.clients:
+        return [] if session is None else self._gone(session)
+
+    def _gone(self, session: Session) -> Effects:
+        """Members hear that a session ended, unless its client has another one."""
+        client = session.client
+        if not session.joined or client in self.attendance.clients:
             return []
-        return [Broadcast(PresenceNews(gone=(session.client,))), Publish(self.speaker.gone([session.client]))]
+        elsewhere = self.attendance.remote.get(client)
+        news = PresenceNews(gone=(client,)) if elsewhere is None else PresenceNews(members=(elsewhere.member,))
+        return [Broadcast(news), Publish(self.speaker.gone([client]))]
 
     def forget_client(self, client: str) -> None:
         """Drop what is known of a client that has neither a session nor a queued edit."""
@@ -133,11 +145,7 @@ class Room:
         session = self.forget_session(session_id)
         if session is None:
             return []
-        effects: Effects = [Close(session_id, code, words, retry_ms)]
-        if session.joined and session.client not in self.attendance.clients:
-            gone = (session.client,)
-            effects += [Broadcast(PresenceNews(gone=gone)), Publish(self.speaker.gone(gone))]
-        return effects
+        return [Close(session_id, code, words, retry_ms), *self._gone(session)]
 
     # Edits.
 
@@ -213,13 +221,14 @@ class Room:
     def _enqueue(self, entry: Entry, now: float) -> Effects:
         self.queue.add(entry, self.head.epoch, self.wall(now))
         effects: Effects = []
-        entry.relayed = bool(self.foreign.drop([entry.id]))
+        entry.relayed = bool(self.foreign.relays and self.foreign.drop([entry.id]))
         if isinstance(entry.decision, Plan) and entry.edit is not None:
             if not entry.relayed:
-                effects.append(Broadcast(Relay(edit=entry.edit, actor=entry.actor), but=entry.session))
+                effects.append(BroadcastRelay(entry.edit, entry.actor, entry.session))
             entry.relayed = True
-            effects.append(Publish(self.speaker.relay(entry.edit, entry.actor)))
-        effects.append(WantsSave())
+            if self.linked:
+                effects.append(Publish(self.speaker.relay(entry.edit, entry.actor)))
+        effects.append(WANTS_SAVE)
         return effects
 
     def _again(self, session: Session, client: Client, id: EditId, digest: bytes, now: float) -> Effects:
@@ -285,7 +294,7 @@ class Room:
             return []
         if identity.user != session.identity.user:
             return self.close(session_id, CloseCode.TOKEN_INVALID, "the new token is of another user")
-        session.identity = identity
+        session.become(identity)
         session.read_only = False
         return [
             Send(session_id, RoleNews(role=identity.role)),

@@ -9,11 +9,11 @@ from . import joining
 from .closing import Close as CloseCode
 from .document import apply_edit
 from .edits import EditId, FieldKey
-from .effects import Broadcast, Effect, Publish, Send, WantsSave
+from .effects import Broadcast, BroadcastCommit, Effect, Known, Publish, Send, WantsSave
 from .errors import ErrorCode, Refusal
 from .ledger import Batch, Caught, ClientRow, Committed, KeptReject, Verdict
 from .limits import HELD_AT_MOST
-from .messages import Commit, CommitRow, Error, Notice, Reject, Unsaved
+from .messages import CommitRow, Error, Notice, Reject, Unsaved
 from .planning import Plan
 from .queue import BATCH_EDITS, Entry
 from .states import cell_rows
@@ -73,13 +73,14 @@ def _saved(room: Room) -> Effects:
     room.misses = 0
     room.batch_limit = None
     commits: list[Committed] = []
-    rows: list[CommitRow] = []
+    rows: list[CommitRow | Known] = []
     rejects: Effects = []
     for entry in settled:
-        if isinstance(entry.decision, Plan) and entry.edit is not None:
-            committed = _committed(entry, entry.decision)
+        committed = entry.outcome
+        if isinstance(entry.decision, Plan) and isinstance(committed, Committed):
             commits.append(committed)
-            _note_conflicts(room, committed, entry.decision.lost)
+            if committed.overwrote:
+                _note_conflicts(room, committed, entry.decision.lost)
             rows.append(commit_row(committed, known=entry.relayed))
             _count(room, entry.id, entry.digest, None)
         else:
@@ -88,21 +89,17 @@ def _saved(room: Room) -> Effects:
         last = commits[-1]
         room.head = room.head._replace(seq=last.seq, id=last.edit.id)
         room.at = last.at
-        effects.append(Broadcast(Commit(seq=commits[0].seq, edits=tuple(rows))))
-        effects.append(Publish(room.speaker.commit(room.head.epoch, before, commits)))
+        effects.append(BroadcastCommit(commits[0].seq, rows))
+        if room.linked:
+            effects.append(Publish(room.speaker.commit(room.head.epoch, before, commits)))
     _forget_absent(room, settled)
     return effects + rejects
 
 
-def _committed(entry: Entry, decided: Plan) -> Committed:
-    assert entry.edit is not None
-    return Committed(
-        entry.seq, entry.at, entry.edit, entry.actor, entry.digest, (), {}, decided.overwrote, decided.restored
-    )
-
-
-def commit_row(edit: Committed, *, known: bool) -> CommitRow:
+def commit_row(edit: Committed, *, known: bool) -> CommitRow | Known:
     """A commit as members get it; `known` says that they have the body from a relay."""
+    if known and not edit.overwrote and not edit.restored:
+        return Known(edit.edit.id, edit.at)
     return CommitRow(
         id=edit.edit.id,
         at=edit.at,
@@ -314,7 +311,7 @@ def resolve(room: Room, rows: Iterable[ClientRow]) -> Effects:
 
 def apply_commits(room: Room, edits: Sequence[Committed], now: float) -> Effects:
     """Apply commits of other nodes that follow on the room's head, and tell the members."""
-    rows: list[CommitRow] = []
+    rows: list[CommitRow | Known] = []
     effects: Effects = []
     first = room.head.seq + 1
     for edit in edits:
@@ -329,7 +326,7 @@ def apply_commits(room: Room, edits: Sequence[Committed], now: float) -> Effects
         _count(room, id, edit.digest, None)
         room.forget_client(id.client)
     if rows:
-        effects.append(Broadcast(Commit(seq=first, edits=tuple(rows))))
+        effects.append(BroadcastCommit(first, rows))
         room.queue.replan(room.head, room.at, room.wall(now))
     return effects
 

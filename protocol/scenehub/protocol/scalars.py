@@ -110,10 +110,10 @@ class Integral:
     """Integers within bounds. What is an int already is judged without a call of Python: 0.1 µs, not 0.5."""
 
     def __init__(self, least: int, most: int = MAX_INT) -> None:
-        self._bounds = {"ge": least, "le": most}
+        self._least, self._most = least, most
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        strict = core_schema.int_schema(strict=True, **self._bounds)
+        strict = core_schema.int_schema(strict=True, ge=self._least, le=self._most)
         # A label with a dot is left out of the path in an error's words (`codec.refusal_of`).
         floats = core_schema.no_info_before_validator_function(_integral, strict)
         return core_schema.union_schema([(strict, "int."), (floats, "float.")], mode="left_to_right")

@@ -115,7 +115,8 @@ def settle(replica: Replica, state: State, outcomes: Outcomes, now: float) -> Ou
     outputs: Outputs = [*conflicts(replica, outcomes)]
     counter, edits = outcomes.counter, replica.own.edits
     lost = [one for one in replica.remembered if one.edit.id.client == replica.client and one.edit.id.n > counter]
-    if lost or (edits and edits[0].edit.id.n > counter + 1):
+    settled_here = edits[0].edit.id.n - 1 if edits else replica.counter
+    if settled_here > counter:
         return [*outputs, *_recover(replica, lost, now)]
     replica.counter = max(replica.counter, counter)
     rejects = {row.n: row for row in outcomes.rejects}
@@ -147,7 +148,9 @@ def _recover(replica: Replica, lost: Sequence[Remembered], now: float) -> Output
     """The store went back to a time before edits that it had called saved: make them again, guarded."""
     again = [Pending(one.edit, now, dict(one.texts)) for one in lost]
     replica.own.edits.extendleft(reversed(again))
-    words = f"{len(lost)} saved edits were lost by the hub and are sent again"
+    words = "the hub has lost saved edits of this client"
+    if lost:
+        words += f": {len(lost)} of them are sent again"
     return [Replaced("history", words), *renew(replica, adrift=True)]
 
 
@@ -162,9 +165,8 @@ def renew(replica: Replica, *, adrift: bool) -> Outputs:
     for n, pending in enumerate(replica.own.edits, 1):
         changes: dict[str, object] = {"id": EditId(replica.client, n), "guarded": True}
         if adrift:
-            changes |= {"epoch": NO_EPOCH, "base": 0, "saw": ()}
+            changes |= {"epoch": NO_EPOCH, "base": 0, "saw": (), "upon": ()}
         edit = pending.edit.model_copy(update=changes)
-        edit.__dict__.pop("wire", None)
         renewed.append(Pending(edit, pending.made, pending.texts))
         outputs.append(Merged(pending.edit.id, edit.id))
     replica.counter = len(renewed)

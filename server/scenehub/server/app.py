@@ -138,6 +138,7 @@ async def node(
         writers=settings.writers,
         idle_grace=settings.idle_grace,
         drain_grace=settings.drain_grace,
+        linked=settings.redis_url is not None,
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listener.close)

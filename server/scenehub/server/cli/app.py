@@ -10,16 +10,9 @@ from typing import Annotated
 import typer
 
 from scenehub.client import ClientError
-from scenehub.server.app import Misconfigured
-from scenehub.server.dev.unavailable import PartUnavailable
-from scenehub.server.store.port import StoreAway
-from scenehub.server.store.postgres import MigrationRefused
 
 from . import admin, editing, moving, watching
-from .running import live, settings_from
 from .terminal import Failed, fail, out
-
-EXPECTED = (Failed, Misconfigured, PartUnavailable, MigrationRefused, ClientError, StoreAway)
 
 app = typer.Typer(
     name="scenehub",
@@ -77,6 +70,7 @@ def dev(
     """
     from .dev import DevOptions
     from .dev import dev as run_dev
+    from .running import live, settings_from
 
     settings = settings_from(host=host, port=port, data=data)
     live(lambda life: run_dev(settings, DevOptions(sample=sample, open_page=open_page), life))
@@ -96,13 +90,6 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
-    except EXPECTED as error:
-        if _debug:
-            raise
-        fail(_words(error))
-        sys.exit(1)
-    except BaseExceptionGroup as group:
-        _fail_group(group)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -111,31 +98,26 @@ def main() -> None:
     except Exception as error:
         if _debug:
             raise
-        fail(f"this should not happen: {type(error).__name__}: {error} (run it with `scenehub --debug …` to see where)")
+        fail(words_of(error))
         sys.exit(1)
 
 
-def _fail_group(group: BaseExceptionGroup) -> None:
-    """Of several things that went wrong at once, say the expected ones."""
-    expected, unexpected = group.split(EXPECTED)
-    if _debug or unexpected is not None or expected is None:
-        if _debug:
-            raise group
-        first = _leaf(group)
-        fail(f"this should not happen: {type(first).__name__}: {first} (run it with `scenehub --debug …` to see where)")
-        sys.exit(1)
-    fail(_words(_leaf(expected)))
-    sys.exit(1)
+def words_of(error: BaseException) -> str:
+    """What went wrong, in one sentence; a surprise is called one."""
+    from scenehub.server.app import Misconfigured
+    from scenehub.server.dev.unavailable import PartUnavailable
+    from scenehub.server.store.port import StoreAway
+    from scenehub.server.store.postgres import MigrationRefused
 
-
-def _leaf(error: BaseException) -> BaseException:
-    return _leaf(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _words(error: BaseException) -> str:
+    expected = (Failed, ClientError, Misconfigured, PartUnavailable, MigrationRefused)
+    if isinstance(error, BaseExceptionGroup):
+        unexpected = error.split((*expected, StoreAway))[1]
+        return words_of((unexpected or error).exceptions[0])
     if isinstance(error, StoreAway):
         return "the database cannot be reached: look whether it runs, and try again"
-    return str(error)
+    if isinstance(error, expected):
+        return str(error)
+    return f"this should not happen: {type(error).__name__}: {error} (`scenehub --debug …` shows where)"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from rich.text import Text
 
 from scenehub.protocol.document import SCENE
-from scenehub.protocol.edits import Role
+from scenehub.protocol.edits import FieldKey, Role
 from scenehub.server.app import (
     Node,
     configure_log,
@@ -37,6 +37,7 @@ from scenehub.server.transport.server import listening_socket
 from .folders import Folder, read_folder
 from .livelog import LiveLog
 from .running import Life, cannot_listen, seconds_since_start
+from .serving import DATABASE_ERRORS, database_away
 from .samples import SAMPLE, sample_directory
 from .terminal import Failed, escaped, is_terminal, out, progress
 
@@ -69,14 +70,17 @@ async def dev(settings: Settings, options: DevOptions, life: Life) -> None:
             stack.callback(listener.close)
             with _told_what_takes_time(settings):
                 settings = await stack.enter_async_context(embedded(_with_secret(settings)))
-                store = await stack.enter_async_context(opened_store(settings))
+                store = await stack.enter_async_context(_opened(settings))
             await stack.enter_async_context(_ticking(log))
             running = await stack.enter_async_context(
                 node(settings, store, guests=True, observer=log, listener=listener)
             )
-            if options.sample:
-                await import_sample(running, store)
             _connect(log, running)
+            if options.sample:
+                log.muted = True
+                await import_sample(running, store)
+                log.turn()
+                log.muted = False
             claim.says(running.url)
             _welcome(running, settings, await _first_project(store))
             if options.open_page:
@@ -85,6 +89,16 @@ async def dev(settings: Settings, options: DevOptions, life: Life) -> None:
             log.finish()
             log.words("stopping: saving what is held, sending everybody away …")
         out.print("[dim]Everything is stopped. What was saved is kept in[/] " + escaped(str(settings.data)))
+
+
+@contextlib.asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Store]:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            store = await stack.enter_async_context(opened_store(settings))
+        except DATABASE_ERRORS as error:
+            raise database_away(settings, error) from None
+        yield store
 
 
 def _with_secret(settings: Settings) -> Settings:
@@ -228,7 +242,10 @@ def _connect(log: LiveLog, running: Node) -> None:
 
     def name_of(project: str, id: str) -> str | None:
         live = rooms.get(project)
-        cell = None if live is None else live.room.queue.ahead.cells(SCENE, id).get("name")
+        if live is None:
+            return None
+        key = FieldKey(SCENE, id, "name")
+        cell = live.room.document.cell(key) or live.room.queue.ahead.cell(key)
         return None if cell is None else str(cell.value)
 
     def present(project: str) -> set[str]:

@@ -86,7 +86,9 @@ class Feed:
     def name(self, user: str) -> str:
         """A user's name as far as it was ever seen."""
         who = self.users.get(user)
-        return user if who is None else who.name
+        if who is not None:
+            return who.name
+        return f"guest {user[6:10]}" if user.startswith("guest-") else user
 
     def colour(self, user: str) -> str:
         """A user's colour, empty when it is not known."""
@@ -94,8 +96,10 @@ class Feed:
         return "" if who is None else who.colour
 
     def scene_name(self, id: str) -> str | None:
-        """The name of a scene, deleted or not."""
-        value = self.project.view.value(FieldKey(SCENE, id, "name"))
+        """The saved name of a scene, deleted or not; of one that is not saved yet, the one it shows."""
+        key = FieldKey(SCENE, id, "name")
+        cell = self.replica.confirmed.cell(key)
+        value = self.project.view.value(key) if cell is None else cell.value
         return None if value is None else str(value)
 
     # Looking.
@@ -158,13 +162,7 @@ class Feed:
             line = Line(self.clock(), self.now(), user, words, "unsaved", subject=keys)
             self.lines.append(line)
         else:
-            line.words, line.count, line.mark, line.at, line.time = (
-                words,
-                line.count + 1,
-                "unsaved",
-                self.now(),
-                self.clock(),
-            )
+            line.words, line.count, line.mark, line.at = words, line.count + 1, "unsaved", self.now()
         line.waiting.add(edit.id)
         line.conflict = self._conflict(edit, keys) or line.conflict
         self._open[edit.id] = (line, edit)

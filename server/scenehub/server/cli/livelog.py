@@ -18,10 +18,11 @@ from .summary import one_line, summary
 
 UNSAVED_AFTER = 1.0
 """Seconds after which an edit that is only relayed gets its line."""
-FOLD_WITHIN = 1.0
-"""Seconds after a line in which the same member's further edits are counted instead of told."""
+AT_ONCE = 4
+WINDOW = 1.0
+"""Edits of one member that are told one by one within a window of seconds; more are counted."""
 FOLD_PAUSE = 0.6
-FOLD_AT_MOST = 5.0
+FOLD_AT_MOST = 2.5
 """Seconds of silence that end a burst, and the longest that one is counted before it is told."""
 MOST_WAITING = 10_000
 
@@ -44,13 +45,15 @@ class _Relayed:
 
 @dataclass(slots=True)
 class _Burst:
-    """Edits of one member in quick succession: the first was told, `count` more wait to be."""
+    """One member's edits in quick succession: `told` of this window have their line, `count` more wait for one."""
 
-    told_at: float
+    since: float
+    told: int = 0
     begun: float = 0.0
     latest: float = 0.0
     count: int = 0
     what: str = ""
+    mark: str = ""
 
 
 @dataclass(slots=True)
@@ -64,6 +67,8 @@ class LiveLog:
     present: Present | None = None
     is_away: Callable[[], bool] | None = None
     """Whether the store cannot be reached, as the hub knows it."""
+    muted: bool = False
+    """Take notes of who is here, and write nothing."""
     _members: dict[str, dict[str, Member]] = field(default_factory=dict)
     _users: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Name and colour of users that were seen."""
@@ -147,7 +152,7 @@ class LiveLog:
             over = now - burst.latest >= FOLD_PAUSE
             if burst.count and (over or now - burst.begun >= FOLD_AT_MOST):
                 self._tell_burst(*key, burst)
-            elif over and now - burst.told_at >= FOLD_WITHIN:
+            elif over and not burst.count and now - burst.since >= WINDOW:
                 del self._bursts[key]
 
     def words(self, words: str, style: str = "dim") -> None:
@@ -168,35 +173,36 @@ class LiveLog:
             self._line(project, members.pop(client).user, "left", "", "dim")
 
     def _edit(self, project: str, relayed: _Relayed, mark: str, seq: int | None) -> None:
-        key = (project, relayed.user)
-        burst = self._bursts.get(key)
         now = self.now()
-        if burst is None or (burst.count == 0 and now - burst.told_at >= FOLD_WITHIN):
-            self._bursts[key] = _Burst(told_at=now, latest=now)
-            style = "green" if seq is not None else "yellow"
-            self._line(project, relayed.user, relayed.what, mark if seq is None else f"{mark}  #{seq}", style)
+        burst = self._bursts.setdefault((project, relayed.user), _Burst(since=now))
+        if not burst.count and now - burst.since >= WINDOW:
+            burst.since, burst.told = now, 0
+        burst.latest = now
+        mark = mark if seq is None else f"{mark}  #{seq}"
+        if burst.told < AT_ONCE and not burst.count:
+            burst.told += 1
+            self._line(project, relayed.user, relayed.what, mark, "yellow" if seq is None else "green")
             return
-        if burst.count == 0:
+        if not burst.count:
             burst.begun = now
         burst.count += 1
-        burst.latest = now
-        burst.what = relayed.what
+        burst.what, burst.mark = relayed.what, mark
 
     def _tell_burst(self, project: str, user: str, burst: _Burst) -> None:
-        if burst.count == 1:
-            self._line(project, user, burst.what, "● saved", "green")
-        else:
-            over = max(0.1, burst.latest - burst.begun)
-            words = f"{burst.count} edits in {over:.1f} s, the last: {burst.what}"
-            self._line(project, user, words, "● saved", "green")
-        burst.told_at, burst.count = burst.latest, 0
+        words = burst.what
+        if burst.count > 1:
+            words = f"{burst.count} edits in {max(0.1, burst.latest - burst.begun):.1f} s, the last: {burst.what}"
+        self._line(project, user, words, burst.mark, "green" if "●" in burst.mark else "yellow")
+        burst.since, burst.told, burst.count = burst.latest, AT_ONCE - 1, 0
 
     def _line(self, project: str, user: str | None, what: str, mark: str, style: str) -> None:
+        if self.muted:
+            return
         name, colour = self._users.get(user, (user, "")) if user is not None else ("", "")
         line = Text(f"{self.clock()}  ", style="dim", end="")
         line.append(f"{one_line(project, 16):<16}", style="dim not bold")
         line.append(f" {one_line(name or '', 14):<14} ", style=colour or "")
-        line.append(f"{one_line(what, 110):<44}", style=style if not mark and not user else "not dim")
+        line.append(f"{one_line(what, 100):<52}", style=style if not mark and not user else "not dim")
         line.append(f"  {mark}".rstrip(), style=style)
         self.write(line)
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from scenehub.server.app import Misconfigured
 from scenehub.server.dev.child import started_at
 from scenehub.server.settings import Settings
 from scenehub.server.transport.server import run, stop_signal
@@ -56,7 +55,7 @@ def live(main: Callable[[Life], Awaitable[None]]) -> None:
 
 
 def settings_from(**given: Any) -> Settings:
-    """The settings of the environment, with what the command line gave on top. Raises Misconfigured."""
+    """The settings of the environment, with what the command line gave on top. Raises Failed."""
     told = {name: value for name, value in given.items() if value is not None}
     try:
         return Settings(**told)
@@ -64,7 +63,7 @@ def settings_from(**given: Any) -> Settings:
         row = error.errors(include_url=False)[0]
         name = str(row["loc"][0])
         where = f"--{name}" if name in told else f"SCENEHUB_{'__'.join(map(str, row['loc']))}".upper()
-        raise Misconfigured(f"{where}: {plain(row['msg'])}") from None
+        raise Failed(f"{where}: {plain(row['msg'])}") from None
 
 
 def cannot_listen(error: OSError, host: str, port: int) -> Failed:

@@ -65,9 +65,8 @@ def _head(feed: Feed, frame: Frame) -> list[Text]:
     right = _status(feed)
     picture = f"{fields.get('width')}×{fields.get('height')} at {fps} fps"
     about = Text(" ", style=QUIET).append(f"{frame.where}  ·  {picture}  ·  {clock_of(frames, fps)}", style=QUIET)
-    seq = Text("seq ", style=QUIET).append(
-        str(feed.replica.position.seq if feed.replica.position else "–"), style="bold"
-    )
+    position = feed.replica.position
+    seq = Text().append("seq ", style=QUIET).append(f"{position.seq if position else '–'} ", style="bold")
     return [_apart(left, right, frame.width), _apart(about, seq, frame.width)]
 
 
@@ -112,25 +111,25 @@ def _narrow(feed: Feed, width: int, room: int | None) -> list[Text]:
 
 def _wide(feed: Feed, width: int, room: int | None) -> list[Text]:
     """Two columns: scenes and members, edits and chat."""
-    left_width = min(96, int(width * 0.56))
+    left_width = min(96, int(width * 0.53))
     right_width = width - left_width - 3
     if room is None:
         left = [*_scenes(feed, feed.project.scenes, left_width, None), *_members(feed, left_width, None)]
-        right = [*_edits(feed, right_width, len(left) - 4), *_chat(feed, right_width, 3)]
-        return _beside(left, right, left_width)
-    members = _members(feed, left_width, 12)
-    table = _scenes(feed, feed.project.scenes, left_width, max(5, room - len(members) - 1))
-    chat = _chat(feed, right_width, min(8, room // 4)) if feed.project.messages else []
-    edits = _edits(feed, right_width, room - len(chat))
-    return _beside([*table, Text(), *members], [*edits, *chat], left_width)
+        return _beside(left, _chat(feed, right_width, len(left) - 1), left_width, len(left))
+    members = _members(feed, left_width, max(2, min(12, room // 4)))
+    chat = _chat(feed, left_width, max(1, min(10, room // 5)))
+    table = _scenes(feed, feed.project.scenes, left_width, max(4, room - len(members) - len(chat) - 2))
+    left = [*table, Text(), *members]
+    left += [Text()] * (1 if chat else 0) + chat
+    return _beside(left, _edits(feed, right_width, room), left_width, room)
 
 
-def _beside(left: Sequence[Text], right: Sequence[Text], width: int) -> list[Text]:
+def _beside(left: Sequence[Text], right: Sequence[Text], width: int, rows: int) -> list[Text]:
     lines = []
-    for index in range(max(len(left), len(right))):
+    for index in range(rows):
         line = left[index].copy() if index < len(left) else Text()
         line.truncate(width, overflow="ellipsis", pad=True)
-        line.append("   ")
+        line.append(" │ ", style=QUIET)
         if index < len(right):
             line.append_text(right[index])
         lines.append(line)
@@ -158,9 +157,9 @@ def _scenes(feed: Feed, scenes: Sequence[Scene], width: int, room: int | None) -
     if len(scenes) > fitting:
         shown = _window(feed, scenes, fitting - 1)
     on = _who_is_on(feed.project.members)
-    bar = max(0, min(28, width - 74)) if width >= 80 else 0
+    name_width = max(10, min(28, width - 47, max(cell_len(scene.name) for scene in shown)))
+    bar = min(28, width - name_width - 46)
     bar = bar if bar >= 8 else 0
-    name_width = max(10, min(32, width - bar - 46))
     number = {scene.id: index for index, scene in enumerate(scenes, 1)}
     lines += [
         _scene(feed, scene, number[scene.id], fps, total, name_width, bar, on.get(scene.id, [])) for scene in shown
@@ -185,7 +184,7 @@ def _scene(
     at, user = feed.touched.get(scene.id, (-FLASH, ""))
     fresh = feed.now() - at < FLASH
     colour = feed.colour(user)
-    line = Text(f" {number:>3}  ", style=QUIET)
+    line = Text().append(f" {number:>3}  ", style=QUIET)
     line.append(_padded(scene.name, name_width), style=f"bold {colour}" if fresh else "")
     line.append("  ").append("○" if unsaved else "●", style=UNSAVED if unsaved else SAVED).append("  ")
     line.append(f"{seconds_of(scene.start, fps):>6} – {seconds_of(scene.start + scene.duration, fps):<6}", style=QUIET)
@@ -225,7 +224,8 @@ def _members(feed: Feed, width: int, room: int | None) -> list[Text]:
     if room == 1:
         line = Text(" ")
         for member in members:
-            line.append(" ● ", style=member.colour).append(one_line(member.name, 14), style=_faded(member))
+            name = "you" if member.client == feed.project.client else one_line(member.name, 14)
+            line.append(" ● ", style=member.colour).append(name, style=_faded(member))
             line.append(f" {_place(feed, member)}" if _place(feed, member) else "", style=QUIET)
         return [title, line if members else Text("  –", style=QUIET)]
     rows = [_member(feed, member, width) for member in members]
@@ -275,14 +275,22 @@ def _edits(feed: Feed, width: int, room: int) -> list[Text]:
 
 def _line(feed: Feed, line: Line, width: int) -> Text:
     mark, style = MARKS[line.mark]
-    text = Text(f" {line.time} ", style=QUIET).append(f"{mark} ", style=style)
+    text = Text().append(f" {line.time} ", style=QUIET).append(f"{mark} ", style=style)
     if line.user:
-        text.append(_padded(feed.name(line.user), 12), style=feed.colour(line.user)).append(" ")
+        text.append(_padded(feed.name(line.user), 10), style=feed.colour(line.user)).append(" ")
     quiet = line.mark == "told" or feed.now() - line.at > 60
     aside = (f" ×{line.count}" if line.count > 1 else "") + (f" ⚡ {line.conflict}" if line.conflict else "")
     room = max(8, width - cell_len(text.plain) - cell_len(aside) - 1)
-    text.append(one_line(line.words, room), style=QUIET if quiet else "")
+    text.append(_fitting(line.words, room), style=QUIET if quiet else "")
     return text.append(aside, style=UNSAVED)
+
+
+def _fitting(words: str, room: int) -> str:
+    """Cut what was changed rather than what it was changed to."""
+    head, arrow, value = words.rpartition(" → ")
+    if not arrow or len(words) <= room or len(value) > room - 16:
+        return one_line(words, room)
+    return f"{one_line(head, room - len(arrow) - len(value))}{arrow}{value}"
 
 
 def _chat(feed: Feed, width: int, room: int) -> list[Text]:
@@ -294,7 +302,7 @@ def _chat(feed: Feed, width: int, room: int) -> list[Text]:
         line = Text(" ")
         if message.at:
             line.append(f"{datetime.fromtimestamp(message.at / 1000).astimezone():%H:%M:%S} ", style=QUIET)
-        line.append(f"{one_line(feed.name(message.user), 12)}  ", style=feed.colour(message.user))
+        line.append(f"{_padded(feed.name(message.user), 12)} ", style=feed.colour(message.user))
         line.append(one_line(message.text, max(8, width - cell_len(line.plain) - 1)))
         lines.append(line)
     return lines
@@ -327,4 +335,4 @@ def seconds_of(frames: int, fps: int) -> str:
 def clock_of(frames: int, fps: int) -> str:
     """A length for people: `30 s`, `1:02 min`."""
     seconds = frames / fps
-    return f"{seconds:g} s" if seconds < 60 else f"{int(seconds // 60)}:{seconds % 60:02.0f} min"
+    return f"{round(seconds, 1):g} s" if seconds < 60 else f"{int(seconds // 60)}:{seconds % 60:02.0f} min"

@@ -30,10 +30,10 @@ def summary(ops: Sequence[Op], name_of: NameOf) -> str:
     """What these ops do, the first one in full."""
     if not ops:
         return "nothing"
-    kinds = {type(op) for op in ops}
-    if len(ops) > 1 and kinds == {SceneAdd}:
-        return f"{len(ops)} new scenes"
-    more = len(ops) - 1
+    added = sum(isinstance(op, SceneAdd) for op in ops)
+    more = len(ops) - max(1, added)
+    if added > 1:
+        return f"{added} new scenes" + (f" and {more} more" if more else "")
     return _one(ops[0], name_of) + (f" and {more} more" if more else "")
 
 

@@ -122,7 +122,7 @@ class Connection:
             case SendEdit():
                 if self.hub.draining:
                     return
-                live.perform(room.edit(self.session, frame.edit, age_ms=frame.age, size=size, now=now))
+                live.edit(self.session, frame, size)
             case SendPresence():
                 live.perform(room.presence(self.session, frame.presence, now))
             case Ping():

@@ -45,6 +45,8 @@ class HubOptions:
     """How long a stop may take to store what is held."""
     return_within_ms: int = 3000
     """When a node stops, its members come back at times spread over this (N5)."""
+    linked: bool = True
+    """Whether there may be other nodes; false where the bus is one that reaches none."""
 
 
 class Hub:

@@ -11,19 +11,28 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from scenehub.protocol.closing import Close as CloseCode
-from scenehub.protocol.codec import Flavour, pack
-from scenehub.protocol.effects import Broadcast, CatchUp, Close, Condemn, Effect, Publish, Send, WantsSave
+from scenehub.protocol.effects import (
+    Broadcast,
+    BroadcastCommit,
+    BroadcastRelay,
+    CatchUp,
+    Close,
+    Condemn,
+    Effect,
+    Publish,
+    Send,
+    WantsSave,
+)
 from scenehub.protocol.ledger import Batch, Caught, Loaded, Verdict
-from scenehub.protocol.messages import Bye, Commit, HubFrame, Reject, Relay, Welcome
+from scenehub.protocol.messages import Bye, HubFrame, Reject, SendEdit, Welcome
 from scenehub.protocol.room import Room
-from scenehub.server.transport.port import Peer
+
+from .fanout import Fanout
 
 if TYPE_CHECKING:
     from .connection import Connection
     from .hub import Hub
-
-Bytes = dict[tuple[Flavour, type], bytes]
-"""A frame's bytes by flavour and class of peer: encoded once for all."""
+    from .observer import Observer
 
 
 class LiveRoom:
@@ -34,13 +43,16 @@ class LiveRoom:
         self.project = project
         options = hub.options
         self.room = Room(
-            project, loaded, node=options.node, generation=hub.generation, limits=options.limits, wall=hub.wall
+            project,
+            loaded,
+            node=options.node,
+            generation=hub.generation,
+            limits=options.limits,
+            wall=hub.wall,
+            linked=options.linked,
         )
         self.connections: dict[int, Connection] = {}
-        self._reading: dict[int, Peer] = {}
-        """The peers that keep up."""
-        self.told = self.room.head.seq
-        """The seq of the last commit that was sent to everyone who keeps up."""
+        self.fanout = Fanout(self.room.head.seq, hub.loop.call_soon)
         self.dropped = False
         self.idle_since: float | None = hub.now()
         self.taken_at = 0.0
@@ -52,7 +64,15 @@ class LiveRoom:
     # Effects.
 
     def perform(self, effects: Iterable[Effect]) -> None:
-        """Do what the room wants, in its order."""
+        """Do what the room wants, in its order, and have it called when it has something to do."""
+        self._do(effects)
+        self._arm()
+
+    def edit(self, session: int, frame: SendEdit, size: int) -> None:
+        """A member wants an edit: the hot path. It changes no deadline of the room."""
+        self._do(self.room.edit(session, frame.edit, age_ms=frame.age, size=size, now=self.hub.now()))
+
+    def _do(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
             match effect:
                 case Broadcast():
@@ -70,38 +90,22 @@ class LiveRoom:
                 case Condemn():
                     self.hub.log.warning("history_replaced", project=self.project, why=effect.why)
                     self.hub.drop(self)
-        self._arm()
 
-    def _broadcast(self, effect: Broadcast) -> None:
-        frame = effect.frame
-        wire = frame.wire()
-        packed: Bytes = {}
-        most_waiting = self.hub.options.limits.presence_outbox_bytes if effect.droppable else None
-        but = effect.but
-        # A peer that lags in the middle of this leaves `_reading`: hence the copy.
-        for session, peer in list(self._reading.items()):
-            if session == but or (most_waiting is not None and peer.waiting > most_waiting):
-                continue
-            key = (peer.flavour, type(peer))
-            framed = packed.get(key)
-            if framed is None:
-                framed = packed[key] = peer.framed(pack(wire, peer.flavour))
-            peer.send(framed)
-        if isinstance(frame, Commit):
-            self.told = frame.seq + len(frame.edits) - 1
+    def _broadcast(self, broadcast: Broadcast) -> None:
+        if broadcast.droppable:
+            self.fanout.say_at_once(broadcast, self.hub.options.limits.presence_outbox_bytes)
+        else:
+            self.fanout.say(broadcast)
         if self.hub.observer is not None:
-            self._observe(frame)
+            self._observe(self.hub.observer, broadcast)
 
-    def _observe(self, frame: HubFrame) -> None:
-        observer = self.hub.observer
-        if observer is None:
-            return
-        match frame:
-            case Relay():
-                observer.relayed(self.project, frame.edit, frame.actor.user)
-            case Commit():
+    def _observe(self, observer: Observer, broadcast: Broadcast) -> None:
+        match broadcast:
+            case BroadcastRelay():
+                observer.relayed(self.project, broadcast.edit, broadcast.actor.user)
+            case BroadcastCommit():
                 seconds = self.hub.now() - self.taken_at
-                observer.saved(self.project, frame.seq + len(frame.edits) - 1, len(frame.edits), seconds)
+                observer.saved(self.project, broadcast.last, len(broadcast.rows), seconds)
             case _:
                 pass
 
@@ -109,8 +113,9 @@ class LiveRoom:
         connection = self.connections.get(session)
         if connection is None or connection.lagging_now:
             return
+        self.fanout.flush()
         if isinstance(frame, Welcome):
-            self._reading[session] = connection.peer
+            self.fanout.readers[session] = connection.peer
             if self.hub.observer is not None:
                 own = [member for member in frame.members if member.client == frame.client]
                 self.hub.observer.joined(self.project, own[0])
@@ -119,7 +124,8 @@ class LiveRoom:
         connection.send(frame)
 
     def _close(self, effect: Close) -> None:
-        self._reading.pop(effect.session, None)
+        self.fanout.flush()
+        self.fanout.leaves(effect.session)
         connection = self.connections.pop(effect.session, None)
         if connection is not None:
             connection.end(effect.code, effect.words, effect.retry_ms)
@@ -152,7 +158,7 @@ class LiveRoom:
 
     def leave(self, session: int) -> None:
         """A connection is gone."""
-        self._reading.pop(session, None)
+        self.fanout.leaves(session)
         if self.connections.pop(session, None) is not None:
             if self.hub.observer is not None:
                 self.hub.observer.left(self.project, "")
@@ -162,14 +168,16 @@ class LiveRoom:
 
     def lagging(self, session: int) -> None:
         """A peer is full: nothing that is sent from now on reaches it (M2)."""
-        if self._reading.pop(session, None) is not None:
-            self.perform(self.room.lagging(session, self.told, self.hub.now()))
+        told = self.fanout.lags(session)
+        if told is not None:
+            self.perform(self.room.lagging(session, told, self.hub.now()))
 
     def drained(self, session: int) -> None:
         """A peer reads again."""
         connection = self.connections.get(session)
         if connection is not None:
-            self._reading[session] = connection.peer
+            self.fanout.flush()
+            self.fanout.readers[session] = connection.peer
             self.perform(self.room.drained(session, self.hub.now()))
 
     def _heard(self, event: dict[str, object]) -> None:
@@ -197,6 +205,7 @@ class LiveRoom:
 
     def say_bye(self) -> None:
         """Send everybody away, each with another time to come back (N5)."""
+        self.fanout.flush()
         for session, connection in list(self.connections.items()):
             retry_ms = random.randint(100, self.hub.options.return_within_ms)
             connection.send(Bye(code=CloseCode.STOPPING, words="this node is being stopped", retry_ms=retry_ms))
@@ -205,10 +214,11 @@ class LiveRoom:
     def drop(self) -> None:
         """Let go of timer, bus and whoever is left."""
         self.dropped = True
+        self.fanout.flush()
         if self._timer is not None:
             self._timer.cancel()
         self.hub.bus.unsubscribe(self.project)
         for connection in list(self.connections.values()):
             connection.end(CloseCode.STOPPING, "this room was closed", 1000)
         self.connections.clear()
-        self._reading.clear()
+        self.fanout.readers.clear()

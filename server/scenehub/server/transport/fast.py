@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -125,6 +125,10 @@ class FastPeer(Outbox):
         if size < 65536:
             return struct.pack("!BBH", self._head, 126, size) + payload
         return struct.pack("!BBQ", self._head, 127, size) + payload
+
+    def joined(self, frames: Sequence[bytes]) -> Sequence[bytes]:
+        """One piece: frames follow one another on a stream."""
+        return frames if len(frames) < 2 else (b"".join(frames),)
 
     def close(self, code: int, reason: str) -> None:
         """Send a close frame after what is queued; a peer that does not answer it in time is cut off."""

@@ -83,10 +83,17 @@ class Outbox(ABC):
         self._frames.append(frame)
         self._bytes += len(frame)
 
-    def send_together(self, frames: Sequence[bytes]) -> None:
-        """Queue frames that mean something only together: all of them, whatever the bound, or none."""
-        if frames and self._admits():
+    def send_together(self, frames: Sequence[bytes]) -> bool:
+        """Queue frames that mean something only together: all of them, whatever the bound (true), or none."""
+        if not self._admits():
+            return False
+        if frames:
             self._queue(frames)
+        return True
+
+    def joined(self, frames: Sequence[bytes]) -> Sequence[bytes]:
+        """Frames in as few pieces as may stand for them."""
+        return frames
 
     def _queue(self, frames: Sequence[bytes]) -> None:
         if not self._frames:

@@ -26,8 +26,12 @@ class Peer(Protocol):
         """Queue a frame that `framed` made; does nothing once the connection is closing."""
         ...
 
-    def send_together(self, frames: Sequence[bytes]) -> None:
-        """Queue frames that mean something only together (parts of a state): all, whatever the bound, or none."""
+    def send_together(self, frames: Sequence[bytes]) -> bool:
+        """Queue frames that mean something only together: all, whatever the bound (true), or none."""
+        ...
+
+    def joined(self, frames: Sequence[bytes]) -> Sequence[bytes]:
+        """Frames made by `framed`, in as few pieces as may stand for them in `send_together`."""
         ...
 
     def framed(self, payload: bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from random import Random
 
-from scenehub.protocol.edits import EditId, Role
+from scenehub.protocol.edits import Role
 from scenehub.protocol.limits import Limits
 
 from .bus import SimulatedBus
@@ -81,7 +81,6 @@ class Deployment:
         ]
         self.works = [Work(member, chance, self.climate, self.oracle) for member in self.members]
         self.last_there: dict[str, float] = {}
-        self.last_held: dict[EditId, float] = {}
 
     def _take_id_elsewhere(self) -> None:
         self.store.ledger.create(ELSEWHERE, epoch="e1", name="Other", fps=30, width=1920, height=1080)
@@ -201,17 +200,19 @@ class Deployment:
                 for session in node.live.room.attendance.clients.values():
                     self.last_there[session.client] = now
                 for entry in node.live.room.queue.entries:
-                    self.last_held[entry.id] = now
+                    self.oracle.last_held[entry.id] = now
         slack = 2 * self.climate.wire_delay + 5 * self.climate.bus_delay + LOOK
         for member in self.members:
             wire = member.wire
             if not member.running or wire is None or not member.replica.connected or not wire.node_open or wire.stalled:
                 continue
+            if member.replica.client not in member.replica.members:
+                self.oracle.broken("M5", f"{member.name}'s living session {wire.session} was ended with an older one")
             for client in member.replica.members:
                 if now - self.last_there.setdefault(client, now) > 10.0 + slack:
                     self.oracle.broken("M1", f"{member.name} still sees {client}, gone for ten seconds")
             for id in member.replica.relays:
-                if now - self.last_held.setdefault(id, now) > 6.0 + slack:
+                if now - self.oracle.last_held.setdefault(id, now) > 6.0 + slack:
                     self.oracle.broken("S5", f"{member.name} still sees the relay {id}, held by nobody for 5 s")
         self.clock.after(LOOK, self._look)
 

@@ -52,7 +52,9 @@ def _at_rest(oracle: Oracle, member: Member, document: Document) -> None:
     if replica.position != head.position:
         oracle.broken("N3", f"{member.name} is at {replica.position} and the store at {head.position}")
     if replica.confirmed.checksum() != document.checksum():
-        oracle.broken("E3", f"{member.name}'s confirmed state is not the store's: {_difference(replica.confirmed, document)}")
+        oracle.broken(
+            "E3", f"{member.name}'s confirmed state is not the store's: {_difference(replica.confirmed, document)}"
+        )
 
 
 def _difference(one: Document, other: Document) -> str:
@@ -82,7 +84,7 @@ def _room_at_rest(oracle: Oracle, node: Node) -> None:
     piles = {
         "queue": len(room.queue.entries),
         "queued bytes": room.queue.bytes,
-        "relays of others": len(room.foreign.relays),
+        "relays of others": len(room.foreign.shown()),
         "commits heard": len(room.heard_commits),
         "parked": len(room.parked),
         "clients": len(set(room.clients) - set(room.attendance.clients)),
@@ -119,7 +121,8 @@ def _every_edit_has_an_outcome(oracle: Oracle, log: Sequence[Committed]) -> None
         if made.final == 0:
             oracle.broken("E2", f"nobody was told what became of {id}: {made}")
         if oracle.failed_over:
-            if made.saved and not made.into and id not in committed:
+            unheard = made.member not in oracle.announced and id.client not in oracle.lost_sight
+            if made.saved and not made.into and id not in committed and unheard:
                 oracle.broken("E2", f"{id} was called saved, was lost by a failover, and nobody was told")
             continue
         if bool(made.saved) != (id in committed):
@@ -148,8 +151,13 @@ def _nothing_overwritten_silently(oracle: Oracle, log: Sequence[Committed], old:
         for key, value in commit.writes:
             for met in _met(last, commit, key):
                 seq, by, before = last[met]
-                if seq > base and by.client != edit.id.client and by not in edit.saw and (
-                    guarded or met != key or not is_same(before, value) or key.field == DELETED
+                if guarded and met.field == CODE and by in (relay for _, relay in edit.upon):
+                    continue
+                if (
+                    seq > base
+                    and by.client != edit.id.client
+                    and by not in edit.saw
+                    and (guarded or met != key or not is_same(before, value) or key.field == DELETED)
                 ):
                     unseen.add(met)
         told = {row.key for row in commit.overwrote}
@@ -199,7 +207,9 @@ def _no_code_lost(oracle: Oracle, log: Sequence[Committed]) -> None:
                 vanished = texts.get(key, set()) - lines - {""}
                 unmeant = vanished - oracle.removed.get(member, set())
                 if unmeant:
-                    oracle.broken("O4", f"{commit.edit.id} lost {unmeant} at {commit.seq}, which {member} never removed")
+                    oracle.broken(
+                        "O4", f"{commit.edit.id} lost {unmeant} at {commit.seq}, which {member} never removed"
+                    )
                 texts[key] = lines
                 appeared |= lines
     for id, (member, token) in oracle.intents.items():

@@ -36,6 +36,7 @@ class LiveRoom:
         self.wires: dict[int, Wire] = {}
         self.saving = False
         self.idle_since: float | None = now
+        self.loaded_at = room.head.seq
 
 
 class Node:
@@ -123,11 +124,12 @@ class Node:
             self._join(wire, frame)
             return
         live, now = self.live, self._clock.now
-        if live is None or wire.session not in live.wires:
+        if live is None:
             return
         room = live.room
         match frame:
             case SendEdit():
+                wire.member.oracle.held(frame.edit.id)
                 self.perform(live, room.edit(wire.session, frame.edit, age_ms=frame.age, size=size, now=now))
             case SendPresence():
                 self.perform(live, room.presence(wire.session, frame.presence, now))
@@ -141,21 +143,20 @@ class Node:
     def received_garbled(self, wire: Wire, raw: dict[str, Any]) -> None:
         """An edit came of which only the id can be read."""
         live = self.live
-        if live is None or wire.session not in live.wires:
+        if live is None:
             return
         try:
             client_frame(raw)
         except ProtocolError as error:
             id = EditId(*raw["edit"]["id"])
-            self.perform(
-                live, live.room.bad_edit(wire.session, id, digest_of_raw(raw), error.refusal, self._clock.now)
-            )
+            self.perform(live, live.room.bad_edit(wire.session, id, digest_of_raw(raw), error.refusal, self._clock.now))
 
     def closed(self, wire: Wire) -> None:
         """A connection is gone."""
         self._wires.discard(wire)
         live = self.live
-        if live is not None and live.wires.pop(wire.session, None) is not None:
+        if live is not None:
+            live.wires.pop(wire.session, None)
             self._say("closed", wire.member.name, wire.session)
             self.perform(live, live.room.leave(wire.session))
             self._note_idle(live)

@@ -19,7 +19,7 @@ from scenehub.protocol.happenings import (
     Saved,
 )
 from scenehub.protocol.ledger import Committed
-from scenehub.protocol.messages import Commit, HubFrame
+from scenehub.protocol.messages import Commit, HubFrame, Relay
 
 from .clock import Clock
 from .store import SimulatedStore
@@ -73,7 +73,10 @@ class Oracle:
         self.removed: dict[str, set[str]] = {}
         self.intents: dict[EditId, tuple[str, str]] = {}
         """Per code edit its member and the token it brings in."""
-        self.gaps = 0
+        self.last_held: dict[EditId, float] = {}
+        """When a node last had an edit without an outcome."""
+        self.announced: set[str] = set()
+        """Members who were told that history was lost."""
 
     @property
     def failed_over(self) -> bool:
@@ -91,6 +94,10 @@ class Oracle:
     def find(self, id: EditId) -> Committed | None:
         """An edit in the log."""
         return next((commit for commit in self.log() if commit.edit.id == id), None)
+
+    def held(self, id: EditId) -> None:
+        """A node has been sent an edit."""
+        self.last_held[id] = self.clock.now
 
     # What members do.
 
@@ -146,6 +153,8 @@ class Oracle:
             case Replaced(reason, why):
                 if reason == "diverged":
                     self.broken("E3", f"{member.name}'s state differed from its room's")
+                if reason == "history":
+                    self.announced.add(member.name)
                 if reason == "history" and not self.failed_over:
                     self.broken("E1", f"{member.name} believes that history was lost: {why}")
             case ErrorHeard(error):
@@ -177,10 +186,12 @@ class Oracle:
 
     def before_frame(self, member: Member, frame: HubFrame | None) -> None:
         """A frame comes in: commits must follow without a gap and be the store's (S2)."""
-        if not isinstance(frame, Commit) or not member.replica.connected:
-            return
         position = member.replica.position
-        if position is None or self.failed_over:
+        if position is None or self.failed_over or not member.replica.connected:
+            return
+        if isinstance(frame, Relay):
+            self._check_relay(member, frame.edit.id, position)
+        if not isinstance(frame, Commit):
             return
         if frame.seq > position.seq + 1:
             self.broken("S2", f"{member.name} is at {position.seq} and got a commit of {frame.seq}")
@@ -188,6 +199,15 @@ class Oracle:
         for seq, row in enumerate(frame.edits, frame.seq):
             if seq > len(log) or log[seq - 1].edit.id != row.id:
                 self.broken("N3", f"{member.name} was told that {row.id} is {seq}, which the store does not say")
+
+    def _check_relay(self, member: Member, id: EditId, position: Position) -> None:
+        """Nobody is shown as unsaved what the room has seen saved (S5)."""
+        live = None if member.wire is None else member.wire.node.live
+        commit = self.find(id)
+        if live is not None and commit is not None and live.loaded_at < commit.seq <= position.seq:
+            self.broken(
+                "S5", f"{member.name} is at {position.seq} and was shown {id}, which is {commit.seq}, as unsaved"
+            )
 
     def after_frame(self, member: Member, frame: HubFrame | None) -> None:
         """A frame was taken: nobody's time runs backwards (S6)."""

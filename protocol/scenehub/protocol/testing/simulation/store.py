@@ -64,9 +64,7 @@ class SimulatedStore:
         """Let a client in."""
         self._ask(lambda: self.ledger.admit("p", client, user, position), then)
 
-    def catch_up(
-        self, position: Position, clients: tuple[str, ...], then: Callable[[Caught | None], None]
-    ) -> None:
+    def catch_up(self, position: Position, clients: tuple[str, ...], then: Callable[[Caught | None], None]) -> None:
         """Read what came after a position."""
         self._ask(lambda: self.ledger.catch_up("p", position, clients), then)
 

@@ -23,7 +23,9 @@ Encoded = dict[int, bytes]
 class Wire:
     """One connection between a member and one life of a node."""
 
-    def __init__(self, clock: Clock, chance: Random, climate: Climate, member: Member, node: Node, session: int) -> None:
+    def __init__(
+        self, clock: Clock, chance: Random, climate: Climate, member: Member, node: Node, session: int
+    ) -> None:
         self.member = member
         self.node = node
         self.session = session
@@ -133,6 +135,7 @@ class Wire:
             self._carry(self._outbox.popleft())
         self._down_at = max(self._down_at, self._clock.now + self._chance.random() * self._delay)
         self._clock.at(self._down_at, lambda: self._ended(code))
+        self._clock.at(self._down_at + self._chance.random() * self._delay, lambda: self.node.closed(self))
 
     def _ended(self, code: int | None) -> None:
         if self.member_open:

@@ -132,7 +132,7 @@ def _take(entities: dict[Entity, _Entity], codes: list[Record], project: str, co
         entity = entities.get(key[:2])
         if entity is None:
             entity = entities[key[:2]] = _Entity(project, key.id)
-        if key.field == DELETED and not value and _adds(commit, key):
+        if key.field == DELETED and _adds(commit, key):  # also when the same edit deletes it again
             entity.is_new = True
         entity.take(key.field, value, commit)
         if key.field == CODE and key.kind == SCENE:
