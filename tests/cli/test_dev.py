@@ -33,8 +33,8 @@ def seq_of(hub: Program) -> int:
     return int(found[1])
 
 
-def test_it_opens_on_the_sample_keeps_what_is_edited_and_leaves_nothing_running(data: Path) -> None:
-    """N5; and a second start finds everything."""
+def test_it_keeps_what_is_edited_over_a_stop_and_a_kill_and_leaves_nothing_running(data: Path) -> None:
+    """N5; after `kill -9` nothing runs on, nothing is lost, and it starts again."""
     with program(*dev(data)) as first:
         first.until("Stop:")
         with urlopen(f"{first.url()}/healthz", timeout=10) as answer:
@@ -49,20 +49,15 @@ def test_it_opens_on_the_sample_keeps_what_is_edited_and_leaves_nothing_running(
     with program(*dev(data)) as second:
         ready = second.until(r"ready in (\d+\.\d) s")
         assert float(ready[1]) < 20  # 3 s on a quiet machine
-        assert seq_of(second) == 2
-        assert second.stop(signal.SIGINT) == 0
-    assert mentioning(data) == []
-
-
-def test_a_killed_one_leaves_nothing_behind_and_starts_again(data: Path) -> None:
-    with program(*dev(data)) as first:
-        first.until("Stop:")
-        assert scenehub("edit", "launch-video", "say", "still here", SCENEHUB_URL=first.url()).returncode == 0
-        assert first.stop(signal.SIGKILL) == -signal.SIGKILL
-    wait_until(lambda: mentioning(data) == [], f"nothing runs in {data}")
-    with program(*dev(data)) as second:
         second.until("Stop:")
-        assert seq_of(second) == 2
+        assert scenehub("edit", "launch-video", "say", "still here", SCENEHUB_URL=second.url()).returncode == 0
+        assert second.stop(signal.SIGKILL) == -signal.SIGKILL
+    wait_until(lambda: mentioning(data) == [], f"nothing runs in {data}")
+    with program(*dev(data)) as third:
+        third.until("Stop:")
+        assert seq_of(third) == 3
+        assert third.stop(signal.SIGINT) == 0
+    assert mentioning(data) == []
 
 
 def test_a_second_one_on_the_same_data_says_who_has_it(hub: Program, data: Path) -> None:
@@ -109,9 +104,3 @@ def test_a_folder_that_cannot_be_written_is_named() -> None:
     assert "/proc/nowhere" in said.stderr
     assert "--data" in said.stderr
     assert "Traceback" not in said.stderr + said.stdout
-
-
-def test_without_the_sample_it_says_how_to_make_a_project(data: Path) -> None:
-    with program(*dev(data, "--no-sample")) as hub:
-        hub.until("import FOLDER")
-        assert "No project yet" in scenehub("projects", SCENEHUB_URL=hub.url()).stderr

@@ -38,7 +38,9 @@ def names(run: Run, url: str, project: str) -> list[str]:
 
 
 def test_fields_and_properties_are_saved_with_a_seq(run: Run, url: str, film: str) -> None:
-    said = run("edit", film, "scene", "One", "--set", "duration=45", "--prop", "title=Hi", "--prop", "n=3", "--url", url)
+    said = run(
+        "edit", film, "scene", "One", "--set", "duration=45", "--prop", "title=Hi", "--prop", "n=3", "--url", url
+    )
     assert said.status == 0
     assert re.search(r"● duration, title, n of \"One\"  saved at seq 2", said.out)
     shown = run("watch", film, "--once", "--url", url).out

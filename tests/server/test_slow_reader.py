@@ -56,3 +56,18 @@ async def _commits(author: Bare) -> None:
         commit = await author.next("commit")
         if commit["edits"][-1]["id"][1] == EDITS + 1:
             return
+
+
+async def test_a_project_larger_than_the_outbox_can_be_joined() -> None:
+    """M2, E3: the parts of a state leave together, whatever the bound on what waits."""
+    limits = Limits(outbox_bytes=300_000, frame_bytes=200_000, edit_bytes=400_000)
+    async with running(limits=limits) as node, member(node) as author:
+        for number in range(10):
+            await author.edit(scene_add(f"s{number}", tsx_code=CODE))
+        await author.next("commit", lambda frame: frame["edits"][-1]["id"][1] == author.counter)
+        async with member(node, user="late") as late:
+            parts = [frame for frame in late.seen if frame["t"] == "state"]
+            assert len(parts) == parts[0]["parts"] > 5
+            assert sum(len(part["entities"]) for part in parts) == 11
+            await author.edit(scene_set("s1", name="afterwards"))
+            await late.next("commit")

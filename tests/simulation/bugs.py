@@ -300,8 +300,8 @@ def _texts_forgotten(own_edit: Any, carried: Any) -> None:
     """A later edit keeps the text that it was written on, though that text never got in."""
 
 
-def _ground_at_position(self: own.OwnEdits, ops: Any, keys: Any, epoch: str, seq: int, relays: Any) -> Any:
-    return _ground(self, ops, keys, epoch, seq, relays)._replace(epoch=epoch, base=seq)
+def _ground_at_position(self: own.OwnEdits, ops: Any, keys: Any, confirmed: Any, relays: Any) -> Any:
+    return _ground(self, ops, keys, confirmed, relays)._replace(epoch=confirmed.epoch, base=confirmed.base)
 
 
 _ground = own.OwnEdits.ground

@@ -103,6 +103,16 @@ class Document:
         cells[key.field] = cell
         self._sums.pop(entity, None)
 
+    def take(self, kind: str, id: str, cells: Mapping[str, Cell]) -> None:
+        """Set the cells that a delta or a snapshot names.
+
+        A tombstone stands for the whole entity: what was known of it may be old, and must not come back (O5).
+        """
+        if is_tombstone(cells):
+            self.entities.pop((kind, id), None)
+        for field, cell in cells.items():
+            self.put(FieldKey(kind, id, field), cell)
+
     def absorb(self, cells: Mapping[FieldKey, Cell]) -> None:
         """Set many cells: what a draft wrote, once it is durable."""
         for key, cell in cells.items():
@@ -268,6 +278,8 @@ def messages_of(entities: Iterable[tuple[str, Cells]]) -> list[Message]:
 
 def is_same(one: Any, other: Any) -> bool:
     """Whether two values are the same on the wire: for Python 1 equals True, for JSON it does not."""
+    if type(one) is str:
+        return bool(one == other)
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(is_same(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
@@ -288,9 +300,9 @@ class Writable(Protocol):
 def apply_edit(document: Writable, ops: Iterable[Op], id: EditId, user: str, seq: int, at: int) -> list[FieldKey]:
     """Apply a committed edit and return the fields it wrote.
 
-    What asks for what is so already (deleting a tombstone) or cannot be (adding an id that is there) writes nothing, and
-    an op on an entity that this document
-    does not hold (an old message) is passed over: the edit was judged where everything is held.
+    What asks for what is so already (deleting a tombstone) or cannot be (adding an id that is there) writes nothing,
+    and an op on an entity that this document does not hold (an old message) is passed over: the edit was judged where
+    everything is held.
     """
     keys: list[FieldKey] = []
     for op in ops:

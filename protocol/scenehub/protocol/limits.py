@@ -87,9 +87,11 @@ class TokenBucket:
 
     def take(self, now: float, amount: float = 1.0) -> bool:
         """Take `amount` if it is there; a clock that goes back refills nothing."""
-        self.level = min(self.burst, self.level + max(0.0, now - self.at) * self.rate)
+        level = self.level
+        if now > self.at:
+            level += (now - self.at) * self.rate
+            if level > self.burst:
+                level = self.burst
         self.at = now
-        if self.level < amount:
-            return False
-        self.level -= amount
-        return True
+        self.level = level - amount if level >= amount else level
+        return level >= amount

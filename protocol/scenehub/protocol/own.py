@@ -49,7 +49,7 @@ class Ground(NamedTuple):
 
     epoch: str
     base: int
-    saw: tuple[EditId, ...]
+    saw: tuple[EditId, ...] = ()
     upon: tuple[Foundation, ...] = ()
     """Per scene whose code is written, the relay that the code was written on top of (O4)."""
 
@@ -68,12 +68,13 @@ class OwnEdits:
 
     # What an edit builds upon.
 
-    def ground(self, ops: Sequence[Op], keys: Keys, epoch: str, seq: int, relays: Relays) -> Ground:
+    def ground(self, ops: Sequence[Op], keys: Keys, confirmed: Ground, relays: Relays) -> Ground:
         """What an edit of these fields has been made on.
 
         An own pending edit hides what others did to its field since (S4): who edits the field again builds upon that
         edit's ground, and has seen neither a later commit nor a relay.
         """
+        epoch, seq = confirmed.epoch, confirmed.base
         below = self._below(ops, keys)
         upon: dict[str, EditId] = {}
         saw = dict.fromkeys(id for id, common in relays.on(ops, keys) if not any(map(self._on, common)))

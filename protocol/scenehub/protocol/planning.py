@@ -37,6 +37,7 @@ from .ops import (
     MessageSet,
     Op,
     ProjectSet,
+    ProposalSet,
     SceneAdd,
     SceneDelete,
     SceneMove,
@@ -116,18 +117,16 @@ class _Refused(Exception):
 
 def must_be_guarded(edit: Edit, actor: Actor) -> bool:
     """Whether an edit is guarded whatever it says itself (O4): code, the brain's edits and undo."""
-    return (
-        edit.guarded
-        or edit.undoes is not None
-        or actor.kind is ActorKind.BRAIN
-        or any(isinstance(op, SceneSet) and CODE in op.set.model_fields_set for op in edit.ops)
-    )
+    if edit.guarded or edit.undoes is not None or actor.kind is ActorKind.BRAIN:
+        return True
+    return any(type(op) is SceneSet and CODE in op.set.model_fields_set for op in edit.ops)
 
 
 def allowed(ops: Iterable[Op], role: Role, actor: Actor) -> Refusal | None:
     """The one place where a role is held against an edit's ops (M3)."""
+    is_system = actor.kind is ActorKind.SYSTEM
     for index, op in enumerate(ops):
-        if isinstance(op, SYSTEM_OPS) and actor.kind is not ActorKind.SYSTEM:
+        if not is_system and isinstance(op, SYSTEM_OPS):
             return Refusal(ErrorCode.FORBIDDEN, f"{op.kind} is for the hub itself", f"ops.{index}")
         if role is Role.VIEWER or (role is Role.COMMENTER and not isinstance(op, COMMENT_OPS)):
             return Refusal(ErrorCode.FORBIDDEN, f"a {role} may not do {op.kind}: ask an owner for more", f"ops.{index}")
@@ -228,6 +227,12 @@ def _is_deleted(trial: _Trial, kind: str, id: str) -> bool | None:
 def _is_no_op(trial: _Trial, op: Op, index: int) -> bool:
     """Check that what an op is about exists; true when it asks for what is so already (O5)."""
     match op:
+        case SceneSet() | SceneMove() | ComponentSet():
+            if _existing(trial, SCENE, op.id, index):
+                words = f"scene {op.id} is deleted: restore it, or restore it and apply your change in one edit"
+                raise _Refused(ErrorCode.SCENE_DELETED, words, f"ops.{index}.id")
+        case ProjectSet() | MemorySet() | ProposalSet():
+            pass
         case SceneAdd() | MessageAdd():
             kind = SCENE if isinstance(op, SceneAdd) else MESSAGE
             if _is_deleted(trial, kind, op.id) is not None:
@@ -236,17 +241,11 @@ def _is_no_op(trial: _Trial, op: Op, index: int) -> bool:
             return _existing(trial, SCENE, op.id, index)
         case SceneRestore():
             return not _existing(trial, SCENE, op.id, index)
-        case SceneSet() | SceneMove() | ComponentSet():
-            if _existing(trial, SCENE, op.id, index):
-                words = f"scene {op.id} is deleted: restore it, or restore it and apply your change in one edit"
-                raise _Refused(ErrorCode.SCENE_DELETED, words, f"ops.{index}.id")
         case MessageSet():
             _existing(trial, MESSAGE, op.id, index)
             author = trial.draft.cell(FieldKey(MESSAGE, op.id, "author"))
             if author is not None and author.value != trial.actor.user and trial.actor.kind is not ActorKind.SYSTEM:
                 raise _Refused(ErrorCode.FORBIDDEN, "only its author may change a message", f"ops.{index}.id")
-        case _:
-            pass
     return False
 
 
@@ -259,15 +258,17 @@ def _existing(trial: _Trial, kind: str, id: str, index: int) -> bool:
 
 def _check_quota(trial: _Trial, op: Op, index: int) -> None:
     match op:
+        case SceneSet():
+            if op.set.props:
+                _check_props(trial, SCENE, op.id, op.set.props, index)
+        case ProjectSet():
+            if op.set.props:
+                _check_props(trial, PROJECT, PROJECT, op.set.props, index)
         case SceneAdd() | SceneRestore():
             if trial.draft.living_scenes() + _own_scenes(trial) > trial.limits.scenes:
                 raise _Refused(ErrorCode.QUOTA, f"a project has {trial.limits.scenes} scenes at most", f"ops.{index}")
             if isinstance(op, SceneAdd):
                 _check_props(trial, SCENE, op.id, op.props, index)
-        case SceneSet() if op.set.props:
-            _check_props(trial, SCENE, op.id, op.set.props, index)
-        case ProjectSet() if op.set.props:
-            _check_props(trial, PROJECT, PROJECT, op.set.props, index)
         case MemorySet() if trial.replaced[FieldKey(MEMORY, op.key, "value")] == 0:
             entities = {*trial.draft.document.entities, *trial.draft.written}
             if sum(kind == MEMORY for kind, _ in entities) >= trial.limits.memories:

@@ -25,7 +25,6 @@ from .happenings import (
     Happening,
     MembersChanged,
     Output,
-    Overwritten,
     Reconnect,
     Rejected,
     Replaced,
@@ -42,7 +41,6 @@ from .messages import (
     Error,
     Hello,
     HubFrame,
-    Notice,
     Ping,
     Pong,
     PresenceNews,
@@ -55,13 +53,15 @@ from .messages import (
     Unsaved,
     Welcome,
 )
+from .notices import Notices
 from .ops import Op
-from .own import NO_EPOCH, OwnEdits, Pending
+from .own import NO_EPOCH, Ground, OwnEdits, Pending
 from .planning import CODE, allowed
 from .presence import Member, Presence
 from .relayed import Relays, keys_of
+from .roster import told
 from .settling import KEPT, Remembered
-from .states import cell_of
+from .states import Incoming, cell_of
 from .view import View
 
 ASK_AGAIN_AFTER = 3.0
@@ -104,8 +104,8 @@ class Replica:
         self.remembered: deque[Remembered] = deque(maxlen=KEPT)
         self.resume_from: Position | None = None
         """Where an earlier run of this program was: conflicts since then are told, its state is gone."""
-        self._told: dict[tuple[EditId, EditId, FieldKey], None] = {}
-        self._parts: list[State] = []
+        self.notices = Notices()
+        self._incoming = Incoming()
         self._whole = False
         """The confirmed state is known to be wrong: only a snapshot will do."""
         self._asked_at: float | None = None
@@ -145,19 +145,20 @@ class Replica:
     def open(self, now: float) -> Outputs:
         """A connection is there: say hello."""
         self._heard = self._spoke = now
-        self._parts = []
+        self._incoming = Incoming()
         self._asked_at = None
         self._online = True
         self.attempts += 1
         self.own.none_sent()
         self.own.index()
+        position = self.position or self.resume_from
         hello = Hello(
             token=self.token,
             client=self.client,
             counter=self.counter,
-            position=self.position or self.resume_from,
+            position=position,
             attempt=self.attempts,
-            whole=self._whole or (self.position is None and self.resume_from is not None),
+            whole=self._whole or (self.position is None and position is not None),
             agent=self.agent,
         )
         return [SendFrame(hello)]
@@ -229,14 +230,14 @@ class Replica:
     ) -> Pending:
         """Append an edit to the pending ones; `merged_with` is what it was merged with, if it is a merge."""
         keys = keys_of(ops)
-        epoch, seq = (NO_EPOCH, 0) if self.position is None else self.position[:2]
-        if merged_with is not None:
-            texts, saw, upon = dict(merged_with), (), ()
-        else:
+        ground = Ground(NO_EPOCH, 0) if self.position is None else Ground(*self.position[:2])
+        if merged_with is None:
             texts = {key: self.view.value(key) or "" for key in keys if key.field == CODE}
-            epoch, seq, saw, upon = self.own.ground(ops, keys, epoch, seq, self.relays)
+            ground = self.own.ground(ops, keys, ground, self.relays)
+        else:
+            texts = dict(merged_with)
         id = EditId(self.client, self.counter + 1)
-        edit = Edit(id=id, epoch=epoch, base=seq, ops=ops, guarded=guarded, saw=saw, upon=upon, undoes=undoes, run=run)
+        edit = Edit(id=id, ops=ops, guarded=guarded, undoes=undoes, run=run, **ground._asdict())
         self.counter += 1
         pending = Pending(edit, now, texts)
         self.own.add(pending)
@@ -265,27 +266,14 @@ class Replica:
     def received(self, frame: HubFrame | None, now: float) -> Outputs:
         """A frame from the hub; None for one that this client does not know."""
         self._heard = now
-        if self.connected:
-            match frame:
-                case Relay():
-                    return self._relay(frame)
-                case Commit():
-                    return self._commit(frame, now)
-                case Reject():
-                    return self._reject(frame, now)
-                case Unsaved():
-                    return self._unsaved(frame, now)
-                case Pong():
-                    return self._pong(frame, now)
-                case _:
-                    pass
         match frame:
             case State():
                 return self._state(frame, now)
             case Welcome():
                 return self._welcome(frame, now)
             case PresenceNews():
-                return self._presence_news(frame)
+                self.members = told(self.members, frame)
+                return [MembersChanged()]
             case Error():
                 return self._error(frame, now)
             case RoleNews():
@@ -293,7 +281,23 @@ class Replica:
             case Bye():
                 return [StatusChanged(frame.words)]
             case _:
-                return []  # of a newer hub, or on top of a state that is not here yet: that will bring it
+                return self._heard_on_top(frame, now) if self.connected else []
+
+    def _heard_on_top(self, frame: HubFrame | None, now: float) -> Outputs:
+        """A frame that builds upon the state: before the state is here it means nothing, which will bring it."""
+        match frame:
+            case Relay():
+                return self._relay(frame)
+            case Commit():
+                return self._commit(frame, now)
+            case Reject():
+                return self._reject(frame, now)
+            case Unsaved():
+                return self._unsaved(frame, now)
+            case Pong():
+                return self._pong(frame, now)
+            case _:
+                return []
 
     def _welcome(self, frame: Welcome, now: float) -> Outputs:
         self.user, self.role, self.limits = frame.user, frame.role, frame.limits
@@ -344,7 +348,7 @@ class Replica:
 
     def _confirm(self, row: CommitRow, edit: Edit, user: str, seq: int, outputs: Outputs) -> set[FieldKey]:
         """An edit has its seq: it moves from relayed or pending to confirmed."""
-        outputs += self._notices(row, user, seq)
+        outputs += self.notices.of_commit(row, self.client, self.confirmed, user, seq)
         assert self.position is not None
         keys = set(apply_edit(self.confirmed, edit.ops, row.id, user, seq, row.at))
         for id, cells in (row.restored or {}).items():
@@ -360,31 +364,6 @@ class Replica:
             outputs += settling.saved(self, own, seq)
         return keys
 
-    def _notices(self, row: CommitRow, user: str, seq: int) -> Outputs:
-        """Tell of own values that were overwritten and of those that this client overwrote (O3)."""
-        outputs: Outputs = []
-        for key, lost, lost_user, lost_seq in row.overwrote:
-            if self.client in (lost.client, row.id.client):
-                cell = self.confirmed.cell(key)
-                value = cell.value if cell is not None and cell.id == lost else None
-                notice = Notice(
-                    key=key, lost=lost, lost_user=lost_user, lost_seq=lost_seq, lost_value=value,
-                    by=row.id, by_user=user, by_seq=seq,
-                )  # fmt: skip
-                if self.is_news(notice):
-                    outputs.append(Overwritten(notice, mine=lost.client == self.client))
-        return outputs
-
-    def is_news(self, notice: Notice) -> bool:
-        """Whether a conflict was not told yet; a hub tells one twice rather than never."""
-        known = (notice.by, notice.lost, notice.key)
-        if known in self._told:
-            return False
-        self._told[known] = None
-        if len(self._told) > 4 * KEPT:
-            del self._told[next(iter(self._told))]
-        return True
-
     def _reject(self, frame: Reject, now: float) -> Outputs:
         outputs: Outputs = []
         keys: set[FieldKey] = set(self.relays.pop(frame.id))
@@ -398,14 +377,9 @@ class Replica:
     # State.
 
     def _state(self, frame: State, now: float) -> Outputs:
-        if frame.part == 0:
-            self._parts = []
-        if frame.part != len(self._parts):
-            return []  # its beginning was lost on a slow connection: another one is on its way
-        self._parts.append(frame)
-        if len(self._parts) < frame.parts:
+        parts = self._incoming.add(frame)
+        if parts is None:
             return []
-        parts, self._parts = self._parts, []
         if frame.reason == "delta" and not self._continues(frame):
             self._asked_at = None
             self._whole = self._whole or self.position is None
@@ -433,8 +407,7 @@ class Replica:
             self._whole = False
         for part in parts:
             for kind, id, cells in part.entities:
-                for name, cell in cells.items():
-                    self.confirmed.put(FieldKey(kind, id, name), cell_of(cell))
+                self.confirmed.take(kind, id, {name: cell_of(cell) for name, cell in cells.items()})
         self.position = Position(*last.position)
         self.relays.replace(relay for relay in last.relays if relay.edit.id.client != self.client)
         self.connected = True
@@ -498,19 +471,6 @@ class Replica:
     def _role_news(self, frame: RoleNews, now: float) -> Outputs:
         self.role, self.read_only = frame.role, frame.read_only
         return [RoleChanged(self.role, self.read_only), *self._pump(now)]
-
-    def _presence_news(self, frame: PresenceNews) -> Outputs:
-        if frame.whole:
-            self.members = {}
-        for member in frame.members:
-            self.members[member.client] = member
-        for client, presence in frame.moved.items():
-            known = self.members.get(client)
-            if known is not None:
-                self.members[client] = known.model_copy(update={"presence": presence, "idle": False})
-        for client in frame.gone:
-            self.members.pop(client, None)
-        return [MembersChanged()]
 
     # Time.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .edits import Edit, EditId, FieldKey
 from .errors import ErrorCode
-from .happenings import Choice, Merged, Output, Overwritten, Reconnect, Rejected, Replaced, Saved
+from .happenings import Choice, Merged, Output, Reconnect, Rejected, Replaced, Saved
 from .merging import merge_text
 from .messages import Outcomes, Reject, State
 from .ops import Op, SceneSet
@@ -112,7 +112,9 @@ def _merged(replica: Replica, own: Pending) -> _Merge | None:
 
 def settle(replica: Replica, state: State, outcomes: Outcomes, now: float) -> Outputs:
     """Learn what became of own edits while nobody was listening (E1, E3)."""
-    outputs: Outputs = [*conflicts(replica, outcomes)]
+    outputs: Outputs = []
+    for notice in outcomes.conflicts:
+        outputs += replica.notices.tell(notice, replica.client)
     counter, edits = outcomes.counter, replica.own.edits
     lost = [one for one in replica.remembered if one.edit.id.client == replica.client and one.edit.id.n > counter]
     settled_here = edits[0].edit.id.n - 1 if edits else replica.counter
@@ -133,15 +135,6 @@ def settle(replica: Replica, state: State, outcomes: Outcomes, now: float) -> Ou
         why = "the hub's history is not the one that was known here"
         return [*outputs, Replaced("history", why), *renew(replica, adrift=True)]
     return outputs
-
-
-def conflicts(replica: Replica, outcomes: Outcomes) -> Outputs:
-    """Tell of the conflicts that came to pass meanwhile, each once (O3)."""
-    return [
-        Overwritten(notice, mine=notice.lost.client == replica.client)
-        for notice in outcomes.conflicts
-        if replica.is_news(notice)
-    ]
 
 
 def _recover(replica: Replica, lost: Sequence[Remembered], now: float) -> Outputs:

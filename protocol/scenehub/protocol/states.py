@@ -109,6 +109,25 @@ def _value_weight(value: Any) -> int:
     return 9
 
 
+class Incoming:
+    """The parts of a state as they come in."""
+
+    def __init__(self) -> None:
+        self._parts: list[State] = []
+
+    def add(self, part: State) -> list[State] | None:
+        """One more part; all of them when it was the last one."""
+        if part.part == 0:
+            self._parts = []
+        if part.part != len(self._parts):
+            return None  # its beginning was lost on a slow connection: another state is on its way
+        self._parts.append(part)
+        if len(self._parts) < part.parts:
+            return None
+        parts, self._parts = self._parts, []
+        return parts
+
+
 def notice_of(conflict: Conflict) -> Notice:
     """A conflict as it is told on resume."""
     return Notice(

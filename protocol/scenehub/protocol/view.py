@@ -15,6 +15,7 @@ from .document import (
     SCENE,
     Cells,
     Document,
+    Entity,
     Message,
     Scene,
     apply_edit,
@@ -34,22 +35,29 @@ UNSAVED_SEQ = 2**53 - 1
 class View:
     """A project as its member sees it now."""
 
-    def __init__(self, confirmed: Document, unsaved: Iterable[tuple[Edit, str]], at: int) -> None:
-        """`unsaved` are edits with the user they are from, in the order in which they lie over each other."""
+    def __init__(
+        self,
+        confirmed: Document,
+        unsaved: Iterable[tuple[Edit, str]],
+        at: int,
+        written: dict[Entity, Cells] | None = None,
+    ) -> None:
+        """`unsaved` are edits with the user they are from, in the order in which they lie over each other.
+
+        They lie over what others have `written` already, if that is given; the view keeps it.
+        """
         self._draft = Draft(confirmed)
+        self._draft.written = {} if written is None else written
         for edit, user in unsaved:
             apply_edit(self._draft, edit.ops, edit.id, user, UNSAVED_SEQ, at)
 
     def over(self, edit: Edit, user: str, at: int = 0) -> View:
         """This view with one more unsaved edit on top; this one stays as it is."""
-        view = View.__new__(View)
-        draft = view._draft = Draft(self._draft.document)
-        draft.written = dict(self._draft.written)
+        written = dict(self._draft.written)
         for entity in {(key.kind, key.id) for op in edit.ops for key, _ in writes_of(op, user, at)}:
-            if entity in draft.written:
-                draft.written[entity] = dict(draft.written[entity])
-        apply_edit(draft, edit.ops, edit.id, user, UNSAVED_SEQ, at)
-        return view
+            if entity in written:
+                written[entity] = dict(written[entity])
+        return View(self._draft.document, [(edit, user)], at, written)
 
     def value(self, key: FieldKey) -> Any:
         """The value of a field, None if it has none."""

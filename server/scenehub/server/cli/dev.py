@@ -37,8 +37,8 @@ from scenehub.server.transport.server import listening_socket
 from .folders import Folder, read_folder
 from .livelog import LiveLog
 from .running import Life, cannot_listen, seconds_since_start
-from .serving import DATABASE_ERRORS, database_away
 from .samples import SAMPLE, sample_directory
+from .serving import DATABASE_ERRORS, database_away
 from .terminal import Failed, escaped, is_terminal, out, progress
 
 TURN = 0.1

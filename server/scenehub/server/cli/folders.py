@@ -231,8 +231,13 @@ def _is_code(code: str, file: str, reading: Reading) -> bool:
 
 
 def _blame(error: ValidationError, prefix: str, reading: Reading) -> None:
+    named: set[str] = set()
     for row in error.errors(include_url=False):
-        where = prefix + ".".join(str(part) for part in row["loc"] if part != "[key]")
+        # pydantic puts the labels of unions and of keys into the path: they hold a dot or a bracket.
+        where = prefix + ".".join(str(step) for step in row["loc"] if not set(".[") & set(str(step)))
+        if where in named:
+            continue
+        named.add(where)
         unknown = row["type"] == "extra_forbidden"
         what = f"{where} is not known here" if unknown else f"{where}: {plain(row['msg']).lower()}"
         reading.problem(PROJECT_FILE, what, "take it out" if unknown else "correct it")

@@ -156,8 +156,10 @@ class LiveLog:
                 del self._bursts[key]
 
     def words(self, words: str, style: str = "dim") -> None:
-        """A line of the hub's own."""
+        """A line of the hub's own, also while it is muted."""
+        muted, self.muted = self.muted, False
         self._line("", None, words, "", style)
+        self.muted = muted
 
     def finish(self) -> None:
         """Tell what still waits."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_urlsafe
-from typing import Any, TypeVar
+from typing import Any
 
 from scenehub.client import Project, Rejected
 from scenehub.client.ordering import keys
@@ -35,7 +35,8 @@ OPS_AT_ONCE = 100
 BYTES_AT_ONCE = 256 * 1024
 """An import goes in edits of about this size, so that the bar moves and nobody waits behind it."""
 
-ItemT = TypeVar("ItemT")
+ID_TROUBLE = (ErrorCode.ID_TAKEN, ErrorCode.INVALID)
+"""How a hub rejects an edit because of an id that a scene of another project has."""
 
 
 @dataclass(slots=True)
@@ -78,25 +79,19 @@ class Transfer:
         return outcome
 
     async def _saved(self, ops: Sequence[Op], outcome: Outcome) -> int:
-        """One edit, with new ids in place of those that turn out to be taken in another project."""
-        wanted = list(ops)
-        while True:
-            try:
-                return await self._project.edit(*wanted).saved()
-            except Rejected as rejected:
-                index = _taken(rejected, wanted)
-                if index is None:
-                    raise
-                wanted[index] = wanted[index].model_copy(update={"id": token_urlsafe(16)})
-                outcome.remapped += 1
-
-
-def _taken(rejected: Rejected, ops: Sequence[Op]) -> int | None:
-    if rejected.code != ErrorCode.ID_TAKEN or rejected.culprit is None:
-        return None
-    parts = rejected.culprit.split(".")
-    index = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else len(ops)
-    return index if index < len(ops) and isinstance(ops[index], SceneAdd) else None
+        """One edit; with new ids in place of those that turn out to be taken in another project."""
+        try:
+            return await self._project.edit(*ops).saved()
+        except Rejected as rejected:
+            if rejected.code not in ID_TROUBLE or not any(isinstance(op, SceneAdd) for op in ops):
+                raise
+        if len(ops) > 1:  # which id it is, the database does not say: halve until it stands alone
+            middle = len(ops) // 2
+            await self._saved(ops[:middle], outcome)
+            return await self._saved(ops[middle:], outcome)
+        seq = await self._project.edit(ops[0].model_copy(update={"id": token_urlsafe(16)})).saved()
+        outcome.remapped += 1
+        return seq
 
 
 def _chunks(ops: Sequence[Op]) -> Iterator[list[Op]]:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -54,7 +55,18 @@ def application(hub: Hub, *, guests: bool = False) -> Starlette:
     ]
     if guests:
         routes.append(Route("/v1/dev/token", _guest_token(hub), methods=["POST"]))
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, exception_handlers={HTTPException: _not_served})
+
+
+async def _not_served(_: Request, error: Exception) -> Response:
+    """What starlette refuses by itself: no such path, no such method."""
+    assert isinstance(error, HTTPException)
+    words = {404: "there is nothing at this address: `/` says what there is", 405: "not with this method"}
+    answer = _problem(
+        error.status_code, error.detail.lower().replace(" ", "_"), words.get(error.status_code, error.detail)
+    )
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _front(hub: Hub, *, guests: bool) -> Endpoint:
@@ -133,8 +145,11 @@ async def _body(request: Request) -> bytes:
 
 def _blamed(error: ValidationError) -> str:
     """What is wrong with a body, by field."""
-    rows = error.errors(include_url=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, row['loc'])) or 'body'}: {row['msg']}" for row in rows[:5])
+    told: dict[str, str] = {}
+    for row in error.errors(include_url=False, include_input=False):
+        place = ".".join(str(step) for step in row["loc"] if "." not in str(step))
+        told.setdefault(place or "body", row["msg"])
+    return "; ".join(f"{place}: {words}" for place, words in list(told.items())[:5])
 
 
 def _bearer(request: Request) -> str:

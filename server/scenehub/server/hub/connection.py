@@ -22,6 +22,7 @@ from scenehub.protocol.messages import (
     Ping,
     SendEdit,
     SendPresence,
+    State,
     Sync,
 )
 from scenehub.server.transport.port import Peer
@@ -50,6 +51,7 @@ class Connection:
         self.lagging_now = False
         self.gone = False
         self._greeted = False
+        self._parts: list[bytes] = []
         self._strikes = TokenBucket.full(1.0, STRIKES, hub.now())
         limits = hub.options.limits
         most = 4.0 * limits.edits_per_second + 200.0
@@ -97,6 +99,14 @@ class Connection:
         """Send one frame to this peer alone."""
         if not self.gone:
             self.peer.send(self.peer.framed(pack(frame.wire(), self.peer.flavour)))
+
+    def send_state(self, part: State) -> None:
+        """Send a part of a state; the parts leave together, so that a large one is not cut off half-way (M2)."""
+        self._parts.append(self.peer.framed(pack(part.wire(), self.peer.flavour)))
+        if part.part == part.parts - 1:
+            parts, self._parts = self._parts, []
+            if not self.gone:
+                self.peer.send_together(parts)
 
     def end(self, code: int, words: str, retry_ms: int = 0) -> None:
         """Close with a code; a time to come back goes before it in a `bye`."""

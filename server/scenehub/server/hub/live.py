@@ -24,7 +24,7 @@ from scenehub.protocol.effects import (
     WantsSave,
 )
 from scenehub.protocol.ledger import Batch, Caught, Loaded, Verdict
-from scenehub.protocol.messages import Bye, HubFrame, Reject, SendEdit, Welcome
+from scenehub.protocol.messages import Bye, HubFrame, Reject, SendEdit, State, Welcome
 from scenehub.protocol.room import Room
 
 from .fanout import Fanout
@@ -121,7 +121,10 @@ class LiveRoom:
                 self.hub.observer.joined(self.project, own[0])
         if isinstance(frame, Reject) and self.hub.observer is not None:
             self.hub.observer.rejected(self.project, frame.code, frame.words)
-        connection.send(frame)
+        if isinstance(frame, State):
+            connection.send_state(frame)
+        else:
+            connection.send(frame)
 
     def _close(self, effect: Close) -> None:
         self.fanout.flush()

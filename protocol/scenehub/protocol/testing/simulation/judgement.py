@@ -129,7 +129,7 @@ def _every_edit_has_an_outcome(oracle: Oracle, log: Sequence[Committed]) -> None
             oracle.broken("E1", f"{id} is {'in' if id in committed else 'not in'} the store; told was {made}")
 
 
-def _is_guarded(commit: Committed, old: set[EditId], epoch: str) -> bool:
+def _is_guarded(commit: Committed, epoch: str) -> bool:
     edit = commit.edit
     return (
         edit.guarded
@@ -141,11 +141,11 @@ def _is_guarded(commit: Committed, old: set[EditId], epoch: str) -> bool:
 
 
 def _nothing_overwritten_silently(oracle: Oracle, log: Sequence[Committed], old: set[EditId]) -> None:
-    """Go through the log: what an edit overwrote unseen is in its commit (O3), and nothing is if it was guarded (O4)."""
+    """Go through the log: what an edit overwrote unseen is in its commit (O3); a guarded one did not (O4)."""
     last = _founding()
     for commit in log:
         edit = commit.edit
-        guarded = _is_guarded(commit, old, "e1")
+        guarded = _is_guarded(commit, "e1")
         base = edit.base if edit.epoch == "e1" else -1
         unseen: set[FieldKey] = set()
         for key, value in commit.writes:

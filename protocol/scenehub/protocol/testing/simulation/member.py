@@ -162,7 +162,7 @@ class Member:
             self._retry_ms = frame.retry_ms
         self.oracle.before_frame(self, frame)
         self.do(self.replica.received(frame, self._clock.now))
-        self.oracle.after_frame(self, frame)
+        self.oracle.after_frame(self)
 
     # Edits.
 
@@ -186,25 +186,30 @@ class Member:
         """Do what the replica wants."""
         for output in outputs:
             match output:
-                case SendFrame(frame):
-                    if self.wire is None:
-                        continue
-                    garbled = False
-                    if isinstance(frame, SendEdit):
-                        garbled = frame.edit.id in self.garbled
-                        if frame.edit.id in self.old:
-                            frame = frame.model_copy(update={"age": 70_000})
-                        self._say("sends", frame.edit.id)
-                    elif not isinstance(frame, SendEdit):
-                        self._say("sends", frame)
-                    self.wire.up(frame, garbled=garbled)
+                case SendFrame(SendEdit() as frame):
+                    self._send_edit(frame)
+                case SendFrame(other):
+                    if self.wire is not None:
+                        self._say("sends", other)
+                        self.wire.up(other)
                 case Reconnect(why):
                     self._say("wants to reconnect:", why)
-                    wire, self.wire = self.wire, None
-                    if wire is not None:
-                        wire.member_open = False
-                        wire.cut(told_after=self._chance.random())
-                    self.do(self.replica.closed(None))
-                    self._connect_in(0.1)
+                    self._reconnect()
                 case _:
                     self.oracle.told(self, output)
+
+    def _send_edit(self, frame: SendEdit) -> None:
+        id = frame.edit.id
+        if self.wire is None:
+            return
+        self._say("sends", id)
+        aged = frame.model_copy(update={"age": 70_000}) if id in self.old else frame
+        self.wire.up(aged, garbled=id in self.garbled)
+
+    def _reconnect(self) -> None:
+        wire, self.wire = self.wire, None
+        if wire is not None:
+            wire.member_open = False
+            wire.cut(told_after=self._chance.random())
+        self.do(self.replica.closed(None))
+        self._connect_in(0.1)

@@ -250,30 +250,34 @@ class Node:
         for effect in effects:
             match effect:
                 case Send():
-                    wire = live.wires.get(effect.session)
-                    if wire is not None:
-                        if isinstance(effect.frame, Welcome):
-                            wire.welcomed = True
-                        wire.down(effect.frame)
+                    self._send(live, effect)
                 case Broadcast():
-                    encoded: Encoded = {}
-                    for session, wire in list(live.wires.items()):
-                        if session != effect.but and wire.welcomed:
-                            wire.down(effect.frame, encoded)
+                    self._broadcast(live, effect)
                 case Publish():
                     self._bus.publish(self, effect.event)
                 case WantsSave():
-                    if not live.saving:
-                        live.saving = True
-                        self._clock.after(0.0, lambda: self._save(live))
+                    self._save_soon(live)
                 case CatchUp():
                     self._catch_up(live, effect)
                 case Close():
                     self._close(live, effect)
                 case Condemn():
                     self._say("condemns its room:", effect.why)
-                    if self.live is live:
-                        self.live = None
+                    self.live = None if self.live is live else self.live
+
+    def _send(self, live: LiveRoom, effect: Send) -> None:
+        wire = live.wires.get(effect.session)
+        if wire is None:
+            return
+        if isinstance(effect.frame, Welcome):
+            wire.welcomed = True
+        wire.down(effect.frame)
+
+    def _broadcast(self, live: LiveRoom, effect: Broadcast) -> None:
+        encoded: Encoded = {}
+        for session, wire in list(live.wires.items()):
+            if session != effect.but and wire.welcomed:
+                wire.down(effect.frame, encoded)
 
     def _close(self, live: LiveRoom, effect: Close) -> None:
         wire = live.wires.pop(effect.session, None)
@@ -288,6 +292,11 @@ class Node:
             live.idle_since = self._clock.now
 
     # The store.
+
+    def _save_soon(self, live: LiveRoom) -> None:
+        if not live.saving:
+            live.saving = True
+            self._clock.after(0.0, lambda: self._save(live))
 
     def _save(self, live: LiveRoom) -> None:
         live.saving = False

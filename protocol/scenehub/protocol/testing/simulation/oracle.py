@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from scenehub.protocol.edits import EditId, FieldKey, Position
 from scenehub.protocol.errors import ErrorCode
 from scenehub.protocol.happenings import (
-    Choice,
     ErrorHeard,
     Happening,
     Merged,
@@ -46,7 +45,6 @@ class Made:
     at: float
     saved: int = 0
     rejected: int = 0
-    choices: int = 0
     into: list[EditId | None] = field(default_factory=list)
     forgotten: bool = False
     """Its member ended without keeping it."""
@@ -145,21 +143,22 @@ class Oracle:
                 self._check_one_word(id)
                 if into is not None and into not in self.made_edits:
                     self.made_edits[into] = Made(member.name, self.clock.now)
-            case Choice(id):
-                self._made(id).choices += 1
             case Overwritten(notice, mine):
                 client = notice.lost.client if mine else notice.by.client
                 self.notices.add((client, mine, notice.by, notice.key))
-            case Replaced(reason, why):
-                if reason == "diverged":
-                    self.broken("E3", f"{member.name}'s state differed from its room's")
-                if reason == "history":
-                    self.announced.add(member.name)
-                if reason == "history" and not self.failed_over:
+            case _:
+                self._told_of_itself(member, output)
+
+    def _told_of_itself(self, member: Member, output: Happening) -> None:
+        match output:
+            case Replaced("diverged"):
+                self.broken("E3", f"{member.name}'s state differed from its room's")
+            case Replaced("history", why):
+                self.announced.add(member.name)
+                if not self.failed_over:
                     self.broken("E1", f"{member.name} believes that history was lost: {why}")
-            case ErrorHeard(error):
-                if error.code == ErrorCode.CLIENT_ID_TAKEN and not self.failed_over:
-                    self.broken("E1", f"{member.name} was told that its client id is taken")
+            case ErrorHeard(error) if error.code == ErrorCode.CLIENT_ID_TAKEN and not self.failed_over:
+                self.broken("E1", f"{member.name} was told that its client id is taken")
             case _:
                 pass
 
@@ -209,7 +208,7 @@ class Oracle:
                 "S5", f"{member.name} is at {position.seq} and was shown {id}, which is {commit.seq}, as unsaved"
             )
 
-    def after_frame(self, member: Member, frame: HubFrame | None) -> None:
+    def after_frame(self, member: Member) -> None:
         """A frame was taken: nobody's time runs backwards (S6)."""
         position = member.replica.position
         if position is None:

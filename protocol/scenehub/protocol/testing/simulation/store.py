@@ -96,10 +96,13 @@ class SimulatedStore:
             case 0:
                 self._store(batch)
             case 1:
-                self._clock.after(self._chance.random() * 1.0, lambda: self._store(batch))
+                self._clock.after(self._chance.random() * 1.0, lambda: self._land(batch))
             case _:
                 pass
         self._clock.after(self._delay(), lambda: then(Verdict.UNKNOWN))
+
+    def _land(self, batch: Batch) -> None:
+        self._store(batch)
 
     def _store(self, batch: Batch) -> Verdict:
         verdict = self.ledger.commit(batch)
