@@ -73,6 +73,9 @@ class Member:
     def say(self, frame: dict[str, Any]) -> None:
         self.peer.send(self.peer.framed(msgpack.packb(frame)))
 
+    def alive(self) -> None:
+        """Nobody is asked here."""
+
     def lagging(self) -> None:
         """What is sent to it is lost; a real hub sends it one delta when it has drained."""
 

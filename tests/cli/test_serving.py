@@ -9,17 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from scenehub.server.store.postgres import migrate
 from tests.cli.conftest import Run
 from tests.cli.programs import Program, program, scenehub
-from tests.parts import Migrate
 
 SECRET = "a-secret-of-more-than-32-characters-for-tests"
-
-
-@pytest.fixture(scope="session")
-def migrate_template() -> Migrate:
-    return migrate
 
 
 @pytest.fixture
@@ -54,6 +47,16 @@ def test_a_node_is_killed_another_is_drained_and_no_saved_edit_is_lost(two: tupl
     assert other.stop() == 0
     lines = [json.loads(line) for line in other.said.splitlines()]  # its whole log is JSON
     assert {"listening", "drained", "stopped"} <= {line["event"] for line in lines}
+
+
+def test_an_edit_on_one_node_reaches_a_member_on_the_other_without_redis(two: tuple[Program, Program]) -> None:
+    """N3: nodes that know of each other through Postgres alone."""
+    one, other = two
+    token = scenehub("token", "--user", "lin", SCENEHUB_SECRET=SECRET).stdout.strip()
+    with program("watch", "film", "--plain", SCENEHUB_URL=one.url(), SCENEHUB_TOKEN=token) as watching:
+        watching.until("0 scenes")
+        edit(other, token, "across")
+        watching.until(r'● lin  says "across"')
 
 
 def test_a_node_gives_no_guest_tokens() -> None:

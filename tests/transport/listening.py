@@ -42,6 +42,9 @@ class Guest:
         self.heard.append(payload)
         self.reaction(self, payload)
 
+    def alive(self) -> None:
+        self.news.append("alive")
+
     def lagging(self) -> None:
         self.news.append("lagging")
 

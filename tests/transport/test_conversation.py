@@ -11,6 +11,7 @@ import pytest
 
 from scenehub.protocol.closing import Close
 from scenehub.server.transport import outbox
+from scenehub.server.transport.fast import FastPeer
 from tests.transport.conftest import Opening
 from tests.transport.listening import JSON, MSGPACK, Guest, Hall, close_of, echo, masked, until
 
@@ -37,6 +38,19 @@ async def test_json_travels_as_text_and_msgpack_as_binary(opening: Opening) -> N
             assert websocket.subprotocol == MSGPACK
             await websocket.send(b"\x81\xa1t\xa5hello")
             assert await websocket.recv() == b"\x81\xa1t\xa5hello"
+
+
+async def test_a_silent_client_answers_a_ping_where_the_adapter_can_ask(opening: Opening) -> None:
+    """M1: a sign of life below the frames; over plain ASGI there is none, and nothing breaks."""
+    async with opening() as hall, hall.client() as websocket:
+        await websocket.send(b"hello")
+        await websocket.recv()
+        hall.guests[0].peer.ping()
+        await websocket.send(b"again")
+        await websocket.recv()
+        if isinstance(hall.guests[0].peer, FastPeer):
+            await until(lambda: hall.guests[0].news == ["alive"])
+        assert not hall.guests[0].peer.closing
 
 
 async def test_the_listener_is_told_text_from_binary(opening: Opening) -> None:

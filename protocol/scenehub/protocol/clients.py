@@ -32,7 +32,8 @@ class Client:
     def remember(self, n: int, digest: bytes, reject: KeptReject | None) -> None:
         """The next edit has its outcome."""
         self.done = n
-        self.taken = max(self.taken, n)
+        if n > self.taken:
+            self.taken = n
         self.digests[n] = digest
         self.digests.pop(n - REJECTS_KEPT, None)
         if reject is not None:
@@ -57,6 +58,7 @@ class Counters:
 
     def saw(self, client: str, n: int) -> None:
         """An edit is committed."""
-        self._committed[client] = max(n, self._committed.pop(client, 0))
+        known = self._committed.pop(client, 0)
+        self._committed[client] = n if n > known else known
         if len(self._committed) > COUNTERS_KEPT:
             del self._committed[next(iter(self._committed))]

@@ -20,7 +20,6 @@ from .ops import (
     MessageAdd,
     MessageSet,
     Op,
-    ProjectSet,
     ProposalSet,
     SceneAdd,
     SceneDelete,
@@ -177,13 +176,14 @@ def _canonical(entity: Entity, cells: Cells) -> bytes:
 
 def writes_of(op: Op, user: str, at: int) -> list[Write]:
     """The writes of an op that is allowed and not a no-op; `at` is its edit's time in milliseconds UTC."""
+    # By their kinds, not as classes: `isinstance` of a pydantic model takes 0.1 µs for each class that it is not.
+    if op.kind == "scene.set":
+        return _fields(SCENE, op.id, op.set.written())
+    if op.kind == "project.set":
+        return _fields(PROJECT, PROJECT, op.set.written())
     match op:
-        case SceneSet():
-            return _fields(SCENE, op.id, op.set.written())
         case SceneMove():
             return [(FieldKey(SCENE, op.id, "position"), op.position)]
-        case ProjectSet():
-            return _fields(PROJECT, PROJECT, op.set.written())
         case SceneAdd():
             added = op.model_dump(exclude={"kind", "id"})
             return [(FieldKey(SCENE, op.id, DELETED), False), *_fields(SCENE, op.id, added)]
@@ -209,7 +209,8 @@ def _fields(kind: str, id: str, written: Mapping[str, Any]) -> list[Write]:
     writes: list[Write] = []
     for name, value in written.items():
         if name == "props":
-            writes.extend((FieldKey(kind, id, PROPS + key), member) for key, member in value.items())
+            for key, member in value.items():
+                writes.append((FieldKey(kind, id, PROPS + key), member))
         else:
             writes.append((FieldKey(kind, id, name), value))
     return writes

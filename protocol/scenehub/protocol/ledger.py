@@ -50,9 +50,9 @@ class Head(NamedTuple):
         return Position(self.epoch, self.seq, self.id)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Committed:
-    """An edit with its place in the order."""
+    """An edit with its place in the order. Never changed; `frozen` would take 1 µs to make one."""
 
     seq: int
     at: int

@@ -41,7 +41,10 @@ class _Fields(Model):
 
     def written(self) -> dict[str, Any]:
         """The fields that are written, by their wire names, in the order of their declaration."""
-        given = self.model_fields_set
+        given = self.__pydantic_fields_set__
+        if len(given) == 1:
+            (name,) = given
+            return {name: self.__dict__[name]}
         return {name: value for name, value in self.__dict__.items() if name in given}
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .document import Cell, Document
-from .edits import Actor, ActorKind, Edit, EditId
+from .edits import Actor, Edit, EditId
 from .errors import Refusal
 from .ledger import Batch, Committed, Head, Outcome, Rejected
 from .limits import OLD_AFTER, Limits
-from .planning import Draft, Plan, base_in, plan
+from .planning import SYSTEM, Draft, Plan, base_in, plan
 
 BATCH_EDITS = 512
 BATCH_BYTES = 4 * 1024 * 1024
@@ -175,4 +175,4 @@ def _outcome(entry: Entry) -> Outcome:
 
 def is_old(age_ms: int, actor: Actor) -> bool:
     """Whether an edit is so old that it must not overwrite (O4)."""
-    return age_ms > OLD_AFTER * 1000 and actor.kind is not ActorKind.SYSTEM
+    return age_ms > OLD_AFTER * 1000 and actor.kind is not SYSTEM

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from . import gossip, joining, saving
+from . import gossip, joining, rebalancing, saving
 from .attendance import Attendance, Identity, Session
 from .clients import Client, Counters
 from .closing import Close as CloseCode
-from .document import Document
+from .document import SCENE, Document, scenes_of
 from .edits import Actor, Edit, EditId, Position, Role, digest_of
 from .effects import Broadcast, BroadcastRelay, CatchUp, Close, Condemn, Effect, Publish, Send, WantsSave
 from .errors import ErrorCode, Refusal
@@ -33,6 +33,7 @@ from .messages import (
     RoleNews,
     Unsaved,
 )
+from .order import LONG_KEY
 from .planning import Plan, allowed
 from .presence import Presence
 from .queue import Entry, Queue, is_old
@@ -93,6 +94,11 @@ class Room:
         self.retry_at: float | None = None
         self.failures = 0
         self.lease_at = 0.0
+        self.long_keys = any(len(scene.position) > LONG_KEY for scene in scenes_of(self.document.living(SCENE)))
+        """A scene's key has grown long: all get new ones (O6)."""
+        self.system_client = rebalancing.client_of(node, generation, self.head.seq)
+        self.acted = 0
+        """The counter of the room's own edits."""
         self.condemned = False
 
     # Joining and leaving.
@@ -356,6 +362,7 @@ class Room:
             *self._police(now),
             *saving.tick(self, now),
             *gossip.tick(self, now),
+            *rebalancing.tick(self, now),
         ]
 
     def deadline(self, now: float) -> float:

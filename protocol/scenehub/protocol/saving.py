@@ -16,6 +16,7 @@ from .limits import HELD_AT_MOST
 from .messages import CommitRow, Error, Notice, Reject, Unsaved
 from .planning import Plan
 from .queue import BATCH_EDITS, Entry
+from .rebalancing import has_long_key
 from .states import cell_rows
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _saved(room: Room) -> Effects:
             commits.append(committed)
             if committed.overwrote:
                 _note_conflicts(room, committed, entry.decision.lost)
+            room.long_keys = room.long_keys or any(map(has_long_key, committed.edit.ops))
             rows.append(commit_row(committed, known=entry.relayed))
             _count(room, entry.id, entry.digest, None)
         else:
@@ -134,7 +136,8 @@ def _count(room: Room, id: EditId, digest: bytes, reject: KeptReject | None) -> 
     """
     if reject is None:
         room.counters.saw(id.client, id.n)
-    room.foreign.passed(id.client, id.n)
+    if room.foreign.relays:
+        room.foreign.passed(id.client, id.n)
     client = room.clients.get(id.client)
     if client is None or id.n <= client.done:
         return
@@ -155,6 +158,7 @@ def tell_reject(room: Room, id: EditId, refusal: Refusal, *, relayed: bool, publ
     """Author and members drop a rejected edit; the author hears why and what stands there instead (S3)."""
     author = room.attendance.clients.get(id.client)
     effects: Effects = []
+    room.long_keys = room.long_keys or id.client == room.system_client
     if author is not None:
         full = Reject(id=id, code=refusal.code, words=refusal.words, culprit=refusal.culprit, current=refusal.current)
         effects.append(Send(author.id, full))
@@ -218,6 +222,8 @@ def hand_back(room: Room, entries: Sequence[Entry], why: str) -> Effects:
     removed = room.queue.remove(unwanted)
     for client, n in first.items():
         room.clients[client].taken = n - 1
+        if client == room.system_client:
+            room.acted, room.long_keys = n - 1, True
         room.forget_client(client)
     room.queue.replan(room.head, room.at, room.at + 1)
     ids = tuple(entry.id for entry in removed)
@@ -319,6 +325,7 @@ def apply_commits(room: Room, edits: Sequence[Committed], now: float) -> Effects
             continue
         id = edit.edit.id
         _note_conflicts(room, edit, {row.key: _value(room, row.key, row.id) for row in edit.overwrote})
+        room.long_keys = room.long_keys or any(map(has_long_key, edit.edit.ops))
         apply_edit(room.document, edit.edit.ops, id, edit.actor.user, edit.seq, edit.at)
         room.head = room.head._replace(seq=edit.seq, id=id)
         room.at = max(room.at, edit.at)

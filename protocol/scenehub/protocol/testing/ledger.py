@@ -161,12 +161,17 @@ class MemoryLedger:
         for client, (_, _, user) in batch.counters.items():
             if client not in found.clients:
                 found.clients[client] = _Client(user)
+        last: Committed | None = None
         for outcome in batch.outcomes:
             if isinstance(outcome, Committed):
+                last = outcome
                 found.clients[outcome.edit.id.client].take(outcome, outcome.edit.id.n)
                 self._store(batch.project, found, outcome)
             else:
                 found.clients[outcome.id.client].take(outcome, outcome.id.n)
+        if last is not None:
+            found.head = found.head._replace(seq=last.seq, id=last.edit.id)
+            found.at = last.at
         for client, (_, after, _) in batch.counters.items():
             found.clients[client].counter = after
         return Verdict.SAVED
@@ -248,8 +253,6 @@ class MemoryLedger:
                 self._owners[key[:2]] = project
             document.put(key, Cell(value, seq, id, user))
         found.log.append(commit)
-        found.head = Head(found.head.epoch, seq, id, found.head.access)
-        found.at = commit.at
 
 
 def _is_thinned(found: _Project, position: Position) -> bool:

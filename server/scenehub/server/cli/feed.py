@@ -71,6 +71,7 @@ class Feed:
     users: dict[str, Who] = field(default_factory=dict)
     _open: dict[EditId, tuple[Line, Edit]] = field(default_factory=dict)
     _seen_to: int = 0
+    _connected: bool = False
     _members: dict[str, Member] | None = None
 
     @property
@@ -107,6 +108,10 @@ class Feed:
     def look(self) -> None:
         """See what is new."""
         replica = self.replica
+        if replica.connected != self._connected:
+            self._connected = replica.connected
+            if self._seen_to and self.told is None:
+                self.say("connected again" if replica.connected else "the connection was lost: trying again")
         if not replica.connected or replica.position is None:
             return
         self._look_at_members()

@@ -73,6 +73,11 @@ class Connection:
         except ProtocolError as error:
             self._refuse(raw, error.refusal)
 
+    def alive(self) -> None:
+        """The peer answered a ping."""
+        if self.live is not None:
+            self.live.perform(self.live.room.alive(self.session, self.hub.now()))
+
     def lagging(self) -> None:
         """The peer does not read fast enough."""
         self.lagging_now = True
@@ -127,12 +132,12 @@ class Connection:
         if live is None:
             self._take_first(frame)
             return
+        if isinstance(frame, SendEdit):
+            if not self.hub.draining:
+                live.edit(self.session, frame, size)
+            return
         room, now = live.room, self.hub.now()
         match frame:
-            case SendEdit():
-                if self.hub.draining:
-                    return
-                live.edit(self.session, frame, size)
             case SendPresence():
                 live.perform(room.presence(self.session, frame.presence, now))
             case Ping():

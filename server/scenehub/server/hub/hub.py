@@ -16,7 +16,7 @@ from scenehub.protocol.attendance import Identity
 from scenehub.protocol.closing import Close as CloseCode
 from scenehub.protocol.effects import CatchUp
 from scenehub.protocol.ledger import Caught
-from scenehub.protocol.limits import HEADS_EVERY, Limits
+from scenehub.protocol.limits import HEADS_EVERY, PING_EVERY, Limits
 from scenehub.protocol.messages import MINOR, Hello
 from scenehub.server.bus.port import Bus
 from scenehub.server.store.port import ClientIdTaken, ProjectNotFound, Store, StoreAway
@@ -93,6 +93,7 @@ class Hub:
         for index in range(self.options.writers):
             self._served.append(self._tasks.create_task(self.committer.write(), name=f"writer-{index}"))
         self._served.append(self._tasks.create_task(self._watch_heads(), name="heads"))
+        self._served.append(self._tasks.create_task(self._ping(), name="pings"))
         return self
 
     async def __aexit__(
@@ -216,6 +217,13 @@ class Hub:
                 since = live.idle_since
                 if since is not None and live.room.idle and self.now() - since > self.options.idle_grace:
                     self.drop(live)
+
+    async def _ping(self) -> None:
+        """One scanner for all connections, not a timer each."""
+        while True:
+            await asyncio.sleep(PING_EVERY / 2)
+            for live in list(self.rooms.values()):
+                live.ping_silent()
 
     async def _check_heads(self) -> None:
         asked = {project: live.room.head.seq for project, live in self.rooms.items()}

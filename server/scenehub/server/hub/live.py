@@ -24,6 +24,7 @@ from scenehub.protocol.effects import (
     WantsSave,
 )
 from scenehub.protocol.ledger import Batch, Caught, Loaded, Verdict
+from scenehub.protocol.limits import PING_EVERY
 from scenehub.protocol.messages import Bye, HubFrame, Reject, SendEdit, State, Welcome
 from scenehub.protocol.room import Room
 
@@ -163,11 +164,20 @@ class LiveRoom:
         """A connection is gone."""
         self.fanout.leaves(session)
         if self.connections.pop(session, None) is not None:
-            if self.hub.observer is not None:
-                self.hub.observer.left(self.project, "")
+            known = self.room.attendance.sessions.get(session)
+            if self.hub.observer is not None and known is not None:
+                self.hub.observer.left(self.project, known.client)
             self.perform(self.room.leave(session))
         if not self.connections:
             self.idle_since = self.hub.now()
+
+    def ping_silent(self) -> None:
+        """Ask those who have not said anything for a while whether they are there (M1)."""
+        long_ago = self.hub.now() - PING_EVERY
+        for session in self.room.attendance.sessions.values():
+            connection = self.connections.get(session.id)
+            if session.heard < long_ago and connection is not None:
+                connection.peer.ping()
 
     def lagging(self, session: int) -> None:
         """A peer is full: nothing that is sent from now on reaches it (M2)."""

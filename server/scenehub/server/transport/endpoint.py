@@ -97,6 +97,9 @@ class FirstFrame:
         self._peer.listener = listener
         listener.received(payload)
 
+    def alive(self) -> None:
+        """Not asked yet."""
+
     def lagging(self) -> None:
         """Nothing was sent yet."""
 

@@ -134,6 +134,12 @@ class FastPeer(Outbox):
         """Send a close frame after what is queued; a peer that does not answer it in time is cut off."""
         self._close(code, reason, CLOSE_TIMEOUT)
 
+    def ping(self) -> None:
+        """Send a ping; browsers and client libraries answer it by themselves."""
+        if self._protocol is not None and not self.closing and self._protocol.conn.state is State.OPEN:
+            self._protocol.conn.send_ping(b"")
+            self.speak()
+
     def shut(self) -> None:
         """The server ends: say so, and do not wait long."""
         if self.closing:
@@ -437,6 +443,9 @@ class FastProtocol(WebSocketsSansIOProtocol):
             self._message = bytearray(frame.data)
         elif frame.opcode is Opcode.CONT:
             self._message += frame.data
+        elif frame.opcode is Opcode.PONG:
+            peer.alive()
+            return
         else:
             return
         if frame.fin:

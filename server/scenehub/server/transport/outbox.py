@@ -136,6 +136,13 @@ class Outbox(ABC):
             logger.exception("a listener failed at a message of %s", self.address)
             self.close(Close.INTERNAL, "internal error")
 
+    def ping(self) -> None:
+        """Ask for a sign of life; an adapter that cannot does nothing."""
+
+    def alive(self) -> None:
+        """The peer answered."""
+        self._tell(self.listener.alive)
+
     def gone(self) -> None:
         """The connection is lost: tell the listener, once."""
         self._begin_closing()
@@ -167,6 +174,9 @@ class _Nobody:
     """Listens to a connection that no one has taken, or that is gone."""
 
     def received(self, payload: bytes | str) -> None:
+        """Ignored."""
+
+    def alive(self) -> None:
         """Ignored."""
 
     def lagging(self) -> None:

@@ -38,6 +38,10 @@ class Peer(Protocol):
         """Make the bytes that `send` takes: the same bytes go to every peer of one class and flavour."""
         ...
 
+    def ping(self) -> None:
+        """Ask for a sign of life below the frames, where the adapter can; the answer is the listener's `alive`."""
+        ...
+
     def close(self, code: int, reason: str) -> None:
         """Say goodbye after what is queued; the listener still hears `closed`."""
         ...
@@ -48,6 +52,10 @@ class Listener(Protocol):
 
     def received(self, payload: bytes | str) -> None:
         """A whole message came in."""
+        ...
+
+    def alive(self) -> None:
+        """The peer answered a ping."""
         ...
 
     def lagging(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from scenehub.protocol.document import DELETED, SCENE, is_same
+from scenehub.protocol.document import DELETED, SCENE, is_same, scenes_of
 from scenehub.protocol.edits import ActorKind, EditId, FieldKey
 from scenehub.protocol.ledger import FOUNDER, Committed
 from scenehub.protocol.ops import SceneDelete, SceneSet
+from scenehub.protocol.order import LONG_KEY
 from scenehub.protocol.testing.ledger import MemoryLedger
 
 from .member import Member
@@ -26,6 +27,7 @@ Last = dict[FieldKey, tuple[int, EditId, Any]]
 def judge(oracle: Oracle, members: Sequence[Member], nodes: Sequence[Node]) -> None:
     """Raise Broken for the first promise that does not hold."""
     loaded = oracle.store.ledger.load("p")
+    _short_keys(oracle, loaded.document)
     for member in members:
         _at_rest(oracle, member, loaded.document)
     _same_views(oracle, members)
@@ -39,6 +41,13 @@ def judge(oracle: Oracle, members: Sequence[Member], nodes: Sequence[Node]) -> N
         _both_sides_told(oracle, log)
         _no_code_lost(oracle, log)
     _all_present(oracle, members)
+
+
+def _short_keys(oracle: Oracle, document: Document) -> None:
+    """Long keys were rebalanced (O6)."""
+    long = [scene.id for scene in scenes_of(document.living(SCENE)) if len(scene.position) > LONG_KEY]
+    if long:
+        oracle.broken("O6", f"the scenes {long} have long keys at rest")
 
 
 def _at_rest(oracle: Oracle, member: Member, document: Document) -> None:
@@ -188,7 +197,7 @@ def _both_sides_told(oracle: Oracle, log: Sequence[Committed]) -> None:
     for commit in log:
         for row in commit.overwrote:
             for client, mine in ((commit.edit.id.client, False), (row.id.client, True)):
-                if client in oracle.lost_sight or client == FOUNDER.client:
+                if client in oracle.lost_sight or client == FOUNDER.client or client.startswith("system-"):
                     continue
                 if (client, mine, commit.edit.id, row.key) not in oracle.notices:
                     side = "lost" if mine else "took"

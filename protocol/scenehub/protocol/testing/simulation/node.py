@@ -66,7 +66,7 @@ class Node:
         self._bus = bus
         self._transcript = transcript
         self._sessions = 0
-        self._wires: set[Wire] = set()
+        self._wires: dict[Wire, None] = {}
         self._loading: list[Callable[[LiveRoom | None], None]] | None = None
         bus.nodes.append(self)
 
@@ -78,7 +78,7 @@ class Node:
         self.alive = True
         self.live = None
         self._loading = None
-        self._wires = set()
+        self._wires = {}
         self._every(HEADS_EVERY, self._check_head)
 
     def crash(self) -> None:
@@ -91,7 +91,7 @@ class Node:
         for wire in list(self._wires):
             wire.node_open = False
             wire.cut(told_after=0.0)
-        self._wires = set()
+        self._wires = {}
 
     def _every(self, seconds: float, deed: Callable[[], None]) -> None:
         life = self.life
@@ -114,7 +114,7 @@ class Node:
             return None
         self._sessions += 1
         wire = Wire(self._clock, self._chance, self._climate, member, self, self._sessions)
-        self._wires.add(wire)
+        self._wires[wire] = None
         return wire
 
     def received(self, wire: Wire, frame: Any, size: int) -> None:
@@ -153,7 +153,7 @@ class Node:
 
     def closed(self, wire: Wire) -> None:
         """A connection is gone."""
-        self._wires.discard(wire)
+        self._wires.pop(wire, None)
         live = self.live
         if live is not None:
             live.wires.pop(wire.session, None)
@@ -240,7 +240,7 @@ class Node:
             then(live)
 
     def _end(self, wire: Wire, code: int) -> None:
-        self._wires.discard(wire)
+        self._wires.pop(wire, None)
         wire.close(code)
 
     # Effects.

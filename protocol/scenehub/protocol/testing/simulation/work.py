@@ -117,6 +117,8 @@ class Work:
                 return SceneFields(props={self._chance.choice("ab"): self._chance.choice((None, 1, [self._token()]))})
 
     def _position(self) -> str:
+        if self._chance.random() < 0.03:
+            return "a" + "V" * 101 + self._chance.choice(DIGITS[1:])
         return "a" + "".join(self._chance.choice(DIGITS[1:]) for _ in range(self._chance.choice((1, 1, 3))))
 
     def _add(self) -> Op:
