@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 import asyncpg
-
 from deployment import PROJECT, Deployment
+
 from scenehub.client import Project, Timing, connect
 from scenehub.protocol.edits import EditId
 from scenehub.protocol.happenings import Happening, Merged, Rejected, Saved
@@ -103,9 +103,7 @@ class Crowd:
 async def crowd(deployment: Deployment, count: int, seed: int = 1) -> AsyncIterator[Crowd]:
     """Let `count` members join, spread over the nodes, and begin to write."""
     async with contextlib.AsyncExitStack() as stack:
-        members: list[Member] = []
-        for number in range(count):
-            members.append(await _join(stack, deployment, number, seed))
+        members = [await _join(stack, deployment, number, seed) for number in range(count)]
         async with asyncio.TaskGroup() as tasks:
             watchers = [tasks.create_task(member.watch(), name=f"watch {member.number}") for member in members]
             writers = [tasks.create_task(member.write(), name=f"write {member.number}") for member in members]

@@ -95,9 +95,11 @@ class Deployment:
 
 @contextlib.asynccontextmanager
 async def deployed(nodes: int = 2, **settings: str) -> AsyncIterator[Deployment]:
-    """Start everything, with an empty project; stop everything and leave nothing behind. `settings`: SCENEHUB_* values."""
-    directory = Path(tempfile.mkdtemp(prefix="scenehub-"))
-    directory.chmod(0o755)
+    """Start everything, with an empty project; stop everything and leave nothing behind.
+
+    `settings` are SCENEHUB_* values, by what follows that in lower case.
+    """
+    directory = _folder()
     try:
         async with postgres(directory / "postgres") as database, valkey(directory / "valkey") as bus:
             await migrate(database.url)
@@ -118,6 +120,13 @@ async def deployed(nodes: int = 2, **settings: str) -> AsyncIterator[Deployment]
                     await asyncio.gather(*(node.end(signal.SIGKILL) for node in made))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _folder() -> Path:
+    """A folder that the database's own account can reach."""
+    directory = Path(tempfile.mkdtemp(prefix="scenehub-"))
+    directory.chmod(0o755)
+    return directory
 
 
 def _node(index: int, environment: dict[str, str], directory: Path) -> NodeProcess:

@@ -27,6 +27,7 @@ from statistics import median
 
 from crowd import Crowd, Wrong, crowd, judge
 from deployment import PROJECT, Deployment, NodeProcess, deployed
+
 from scenehub.client import connect
 
 SLACK = 3.0
@@ -52,9 +53,10 @@ async def kill(deployment: Deployment, members: Crowd, victim: NodeProcess) -> R
     for member in members.members:
         member.longest_absence = 0.0
     ghost = connect(f"{victim.url}/p/{PROJECT}", deployment.token("ghost"), drain=0.0)
-    async with contextlib.AsyncExitStack() as stack, connect(
-        f"{others[0].url}/p/{PROJECT}", deployment.token("observer")
-    ) as observer:
+    async with (
+        contextlib.AsyncExitStack() as stack,
+        connect(f"{others[0].url}/p/{PROJECT}", deployment.token("observer")) as observer,
+    ):
         gone_with_it = await stack.enter_async_context(ghost)
         await observer.until(lambda project: any(row.user == "ghost" for row in project.members), 10)
         saved_before = members.saved
@@ -198,7 +200,8 @@ async def rolling(_: float, count: int, tell: Callable[[str], None]) -> list[Row
                 for member in members.members:
                     await member.project.until(lambda project: project.status.state != "offline")
             longest = max(member.longest_absence for member in members.members)
-            rows.append({"node": node.name, "exit": status, "stopped in s": round(stopped, 2), "absence s": round(longest, 2)})
+            figures = {"stopped in s": round(stopped, 2), "absence s": round(longest, 2)}
+            rows.append({"node": node.name, "exit": status, **figures})
             tell(str(rows[-1]))
             if status != 0:
                 raise Wrong(f"node {node.name} ended with {status}")
@@ -215,11 +218,11 @@ def report(title: str, command: str, rows: list[Row]) -> str:
     """The figures as a page that names its commit and its command."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     head = list(rows[0])
+    machine = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     lines = [
         f"# {title}",
         "",
-        f"Made by `{command}` at commit `{commit}` on {platform.system()} {platform.machine()},"
-        f" Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}.",
+        f"Made by `{command}` at commit `{commit}` on {machine}, {time.strftime('%Y-%m-%d')}.",
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .document import SCENE, scenes_of
 from .edits import Actor, ActorKind, Edit, EditId
 from .effects import Effect
-from .ops import Op, SceneAdd, SceneMove, SceneRestore
+from .ops import Op
 from .order import LONG_KEY, rebalanced
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ def client_of(node: str, generation: str, seq: int) -> str:
 
 def has_long_key(op: Op) -> bool:
     """Whether a scene may have a key that has grown long after this op."""
-    return isinstance(op, SceneRestore) or isinstance(op, SceneAdd | SceneMove) and len(op.position) > LONG_KEY
+    if op.kind == "scene.add" or op.kind == "scene.move":
+        return len(op.position) > LONG_KEY
+    return op.kind == "scene.restore"
 
 
 def tick(room: Room, now: float) -> list[Effect]:

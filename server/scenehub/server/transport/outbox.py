@@ -136,7 +136,7 @@ class Outbox(ABC):
             logger.exception("a listener failed at a message of %s", self.address)
             self.close(Close.INTERNAL, "internal error")
 
-    def ping(self) -> None:
+    def ping(self) -> None:  # noqa: B027 - not every adapter can ask
         """Ask for a sign of life; an adapter that cannot does nothing."""
 
     def alive(self) -> None:
