@@ -8,12 +8,12 @@ Tokens are signed with SCENEHUB_SECRET, as always.
 from __future__ import annotations
 
 import argparse
-import gc
 from pathlib import Path
 from tempfile import gettempdir
 
 from scenehub.protocol.ledger import Loaded
 from scenehub.server.app import configure_log, node
+from scenehub.server.hub import garbage
 from scenehub.server.settings import Settings
 from scenehub.server.store.memory import MemoryStore
 from scenehub.server.store.port import ProjectNotFound
@@ -36,8 +36,7 @@ async def main(port: int) -> None:
     settings = Settings(port=port, data=Path(gettempdir()), log="warning")
     with stop_signal() as stop:
         async with node(settings, OpenStore()):
-            gc.collect()
-            gc.freeze()
+            garbage.settle()
             await stop.wait()
 
 

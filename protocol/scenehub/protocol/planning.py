@@ -155,31 +155,26 @@ def plan(
                 _try(trial, op, index, at)
     except _Refused as refused:
         return refused.refusal
-    overwrote = [
-        (key, cell)
-        for key, cell in trial.unseen.items()
-        if key not in trial.values or not is_same(cell.value, trial.values[key])
-    ]
     for key, value in trial.values.items():
         draft.put(key, Cell(value, seq, edit.id, actor.user))
-    restored = {id: draft.cells(SCENE, id) for id in trial.restored}
-    return Plan(
-        list(trial.values.items()),
-        trial.replaced,
-        [Overwritten(key, cell.id, cell.user, cell.seq) for key, cell in overwrote],
-        restored,
-        {key: cell.value for key, cell in overwrote},
-    )
+    planned = Plan(list(trial.values.items()), trial.replaced, [], {}, {})
+    for id in trial.restored:
+        planned.restored[id] = draft.cells(SCENE, id)
+    for key, cell in trial.unseen.items():
+        if key not in trial.values or not is_same(cell.value, trial.values[key]):
+            planned.overwrote.append(Overwritten(key, cell.id, cell.user, cell.seq))
+            planned.lost[key] = cell.value
+    return planned
 
 
 def _try(trial: _Trial, op: Op, index: int, at: int) -> None:
+    values, draft, grows = trial.values, trial.draft, False
     if op.kind == "scene.delete":
-        for name, cell in trial.draft.cells(SCENE, op.id).items():
+        for name, cell in draft.cells(SCENE, op.id).items():
             _meet(trial, FieldKey(SCENE, op.id, name), cell, index)
-    if op.kind == "scene.restore":
+    elif op.kind == "scene.restore":
         trial.restored.append(op.id)
-    values, draft = trial.values, trial.draft
-    grows = op.kind == "scene.restore"
+        grows = True
     for key, value in writes_of(op, trial.actor.user, at):
         if key not in values:
             before = draft.cell(key)

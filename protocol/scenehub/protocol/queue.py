@@ -89,21 +89,23 @@ class Queue:
         if entry.edit is None or entry.refused is not None:
             entry.decision = entry.refused
             return
-        entry.at = max(self.at + 1, now_ms)
-        entry.decision = plan(
+        edit, at, seq = entry.edit, self.at + 1, self.seq + 1
+        if at < now_ms:
+            at = now_ms
+        entry.at = at
+        decision = entry.decision = plan(
             self.ahead,
-            entry.edit,
+            edit,
             entry.actor,
-            seq=self.seq + 1,
-            at=entry.at,
-            base=base_in(entry.edit, epoch),
-            guarded=entry.old or entry.edit.epoch != epoch,
+            seq=seq,
+            at=at,
+            base=base_in(edit, epoch),
+            guarded=entry.old or edit.epoch != epoch,
             limits=self.limits,
         )
-        if isinstance(entry.decision, Plan):
-            self.seq += 1
-            self.at = entry.at
-            entry.seq = self.seq
+        if isinstance(decision, Plan):
+            self.seq = entry.seq = seq
+            self.at = at
 
     def batch(self, project: str, fence: Head, done: Callable[[str], int], most: int = BATCH_EDITS) -> Batch | None:
         """Take the front of the queue as a batch; `done` tells a client's last counter with an outcome."""

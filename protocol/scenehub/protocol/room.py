@@ -227,7 +227,8 @@ class Room:
     def _enqueue(self, entry: Entry, now: float) -> Effects:
         self.queue.add(entry, self.head.epoch, self.wall(now))
         effects: Effects = []
-        entry.relayed = bool(self.foreign.relays and self.foreign.drop([entry.id]))
+        if self.foreign.relays:
+            entry.relayed = bool(self.foreign.drop([entry.id]))
         if isinstance(entry.decision, Plan) and entry.edit is not None:
             if not entry.relayed:
                 effects.append(BroadcastRelay(entry.edit, entry.actor, entry.session))

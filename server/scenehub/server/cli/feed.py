@@ -70,7 +70,7 @@ class Feed:
     """Scenes with the time and the user of the latest edit."""
     users: dict[str, Who] = field(default_factory=dict)
     _open: dict[EditId, tuple[Line, Edit]] = field(default_factory=dict)
-    _seen_to: int = 0
+    _seen_to: int | None = None
     _connected: bool = False
     _members: dict[str, Member] | None = None
 
@@ -110,7 +110,7 @@ class Feed:
         replica = self.replica
         if replica.connected != self._connected:
             self._connected = replica.connected
-            if self._seen_to and self.told is None:
+            if self._seen_to is not None and self.told is None:
                 self.say("connected again" if replica.connected else "the connection was lost: trying again")
         if not replica.connected or replica.position is None:
             return
@@ -118,7 +118,7 @@ class Feed:
         for relay in self._new_relays():
             self._show(relay.edit, relay.actor.user)
         if replica.position.seq != self._seen_to:
-            if self._seen_to:
+            if self._seen_to is not None:
                 self._meet_unseen(self._seen_to)
             self._seen_to = replica.position.seq
         self._settle()

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from scenehub.server.dev.child import started_at
+from scenehub.server.hub import garbage
 from scenehub.server.settings import Settings
 from scenehub.server.transport.server import run, stop_signal
 
@@ -30,6 +31,7 @@ class Life:
     async def until_stopped(self) -> None:
         """Be up until a signal comes."""
         self.is_up = True
+        garbage.settle()
         await self.stop.wait()
 
 

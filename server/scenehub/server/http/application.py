@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Awaitable, Callable
 
@@ -16,7 +17,7 @@ from scenehub.protocol.edits import Role
 from scenehub.protocol.ops import Rate, Side
 from scenehub.protocol.scalars import Id, Name
 from scenehub.server.hub import Hub
-from scenehub.server.hub.access import Refused, colour_of
+from scenehub.server.hub.access import COLOURS, Refused
 from scenehub.server.store.port import StoreAway
 from scenehub.server.transport.endpoint import socket_route
 
@@ -160,6 +161,9 @@ def _bearer(request: Request) -> str:
 
 
 def _guest_token(hub: Hub) -> Endpoint:
+    # Steps of five through eight colours: guests who come one after another look different.
+    colours = itertools.cycle([COLOURS[index * 5 % len(COLOURS)] for index in range(len(COLOURS))])
+
     async def token(request: Request) -> Response:
         body = await _body(request)
         try:
@@ -168,8 +172,9 @@ def _guest_token(hub: Hub) -> Endpoint:
             return _problem(422, "invalid", "send nothing, or {name?, role?} as JSON")
         user = f"guest-{secrets.token_hex(4)}"
         name = guest.name or f"{secrets.choice(NAMES)} (guest)"
-        made = hub.access.token(user, name=name, role=guest.role, seconds=GUEST_SECONDS)
-        shown = {"token": made, "user": user, "name": name, "role": guest.role.value, "colour": colour_of(user)}
+        colour = next(colours)
+        made = hub.access.token(user, name=name, role=guest.role, colour=colour, seconds=GUEST_SECONDS)
+        shown = {"token": made, "user": user, "name": name, "role": guest.role.value, "colour": colour}
         return JSONResponse(shown, headers={"cache-control": "no-store"})
 
     return token
