@@ -158,14 +158,14 @@ def test_what_was_typed_on_top_of_a_stale_edit_is_merged_with_it() -> None:
     """O4: one merge for the whole chain, from the text that the chain began with."""
     stage, ann, ben = two()
     ben.cut()
-    ben.edit(code("a\nb1\nc"))
-    ben.edit(code("a\nb1\nc\nd"))
+    ben.edit(code("a\nb\nc1"))
+    ben.edit(code("a\nb\nc1\nd"))
     ann.edit(code("ANN\nb\nc"))
     stage.save()
     ben.join()
     for _ in range(3):
         stage.save()
-    assert ann.value("tsx_code") == "ANN\nb1\nc\nd"
+    assert ann.value("tsx_code") == "ANN\nb\nc1\nd"
 
 
 def test_code_that_was_written_on_top_of_a_relay_is_stale_when_that_is_rejected() -> None:
