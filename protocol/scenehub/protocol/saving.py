@@ -14,6 +14,7 @@ from .errors import ErrorCode, Refusal
 from .ledger import Batch, Caught, ClientRow, Committed, KeptReject, Verdict
 from .limits import HELD_AT_MOST
 from .messages import CommitRow, Error, Notice, Reject, Unsaved
+from .ops import MessageAdd, ProposalSet, SceneAdd
 from .planning import Plan
 from .queue import BATCH_EDITS, Entry
 from .rebalancing import has_long_key
@@ -203,9 +204,19 @@ def _poison(room: Room, now: float) -> Effects:
     room.batch_limit = None
     if culprit.refused is not None:
         return [*hand_back(room, [culprit], "internal"), *_close_author(room, culprit)]
-    culprit.refused = Refusal(ErrorCode.INVALID, "the database cannot store this edit: an id in it may be taken", "ops")
+    culprit.refused = _unstorable(culprit)
     room.queue.replan(room.head, room.at, room.wall(now))
     return []
+
+
+def _unstorable(culprit: Entry) -> Refusal:
+    """Why the store refuses an edit that the project allows: an id that it brings is another project's already."""
+    ops = () if culprit.edit is None else culprit.edit.ops
+    added = [index for index, op in enumerate(ops) if isinstance(op, SceneAdd | MessageAdd | ProposalSet)]
+    if added:
+        words = "an id that this edit brings is taken in this installation: choose another"
+        return Refusal(ErrorCode.ID_TAKEN, words, f"ops.{added[0]}.id")
+    return Refusal(ErrorCode.INVALID, "the database cannot store this edit as it is", "ops")
 
 
 def _close_author(room: Room, entry: Entry) -> Effects:
