@@ -25,7 +25,9 @@ async def test_an_expired_token_leads_to_read_only_until_a_new_one_comes() -> No
         await author.edit(scene_set("s", duration=9))
         assert (await author.next("error"))["code"] == "read_only"
         await author.send({"t": "auth", "token": token_for(running_node)})
-        assert not (await author.next("role")).get("read_only")
+        renewed = await author.next("role")
+        assert not renewed.get("read_only")
+        assert 3_590_000 < renewed["token_ms"] <= 3_600_000
         author.counter -= 1
         id = await author.edit(scene_set("s", duration=9))
         assert (await author.next("commit"))["edits"][0]["id"] == id

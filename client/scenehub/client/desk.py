@@ -19,7 +19,7 @@ from scenehub.protocol.codec import Flavour, hub_frame, pack_frame, refusal_of, 
 from scenehub.protocol.edits import Edit, EditId
 from scenehub.protocol.errors import ProtocolError
 from scenehub.protocol.happenings import Happening, Reconnect, Rejected, Saved, SendFrame
-from scenehub.protocol.messages import Bye, Welcome
+from scenehub.protocol.messages import Bye, RoleNews, Welcome
 from scenehub.protocol.ops import Op
 from scenehub.protocol.presence import Presence
 from scenehub.protocol.replica import Outputs, Replica
@@ -106,6 +106,8 @@ class Desk(Generic[H]):
             frame = None
         if isinstance(frame, Welcome):
             self.token_seconds = None if frame.token_ms is None else frame.token_ms / 1000
+        elif isinstance(frame, RoleNews) and frame.token_ms is not None:
+            self.token_seconds = frame.token_ms / 1000
         elif isinstance(frame, Bye):
             self.bye = frame
         was_connected = self.replica.connected

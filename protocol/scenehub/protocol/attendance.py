@@ -71,6 +71,11 @@ class Session:
         self.identity = identity
         self.actor = Actor(user=identity.user, kind=identity.kind)
 
+    def token_ms(self, now: float) -> int | None:
+        """Time left on the token in milliseconds; None when it does not expire."""
+        expires = self.identity.expires
+        return None if expires is None else max(0, int((expires - now) * 1000))
+
     @property
     def member(self) -> Member:
         """This session as the others see it."""

@@ -186,10 +186,10 @@ def tick(room: Room, now: float) -> Effects:
         return []
     room.lease_at = now + LEASE_EVERY
     effects: Effects = []
-    if room.attendance.clients or room.queue.entries:
-        held = [entry.id for entry in room.queue.entries if entry.relayed]
-        clients = [session.client for session in room.attendance.clients.values() if session.joined]
-        effects.append(Publish(room.speaker.lease(room.head.seq, held, clients)))
+    held = [entry.id for entry in room.queue.entries if entry.relayed]
+    clients = [session.client for session in room.attendance.clients.values() if session.joined]
+    # Also when there are none: it is how the others learn it, should the goodbyes have been lost.
+    effects.append(Publish(room.speaker.lease(room.head.seq, held, clients)))
     effects += _withdrawn(room.foreign.hide_unheard(now))
     for node in room.foreign.silent_nodes(now, NODE_GONE_AFTER):
         effects += _gone(room, node, room.attendance.of_node(node))

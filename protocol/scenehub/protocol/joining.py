@@ -112,7 +112,6 @@ def _welcome(room: Room, parked: Parked, now: float) -> Effects:
     effects = _meet(room, session.client, parked.row, now)
     session.joined = True
     session.told_from = admission.head.seq
-    expires = session.identity.expires
     welcome = Welcome(
         session=session.id,
         client=session.client,
@@ -122,7 +121,7 @@ def _welcome(room: Room, parked: Parked, now: float) -> Effects:
         epoch=room.head.epoch,
         limits=room.limits,
         members=tuple(room.attendance.members()),
-        token_ms=None if expires is None else max(0, int((expires - now) * 1000)),
+        token_ms=session.token_ms(now),
         at=room.wall(now),
     )
     member = session.member

@@ -328,6 +328,8 @@ class RoleNews(HubModel):
     role: Role
     read_only: bool = False
     words: str = ""
+    token_ms: Milliseconds | None = None
+    """After `auth`, the time left on the new token in milliseconds."""
 
 
 class Pong(HubModel):

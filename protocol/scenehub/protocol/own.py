@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .document import SCENE
+from .document import DELETED, SCENE
 from .edits import Edit, EditId, FieldKey, Foundation
 from .limits import Limits, TokenBucket
 from .messages import SendEdit
-from .ops import Op, SceneDelete
+from .ops import Op, SceneAdd, SceneDelete
 from .planning import CODE
 from .relayed import Keys, Relays, keys_of
+from .view import View
 
 NO_EPOCH = "none"
 """The epoch of an edit that builds upon nothing confirmed: no project's, so everything has changed since (O1)."""
@@ -52,6 +53,12 @@ class Ground(NamedTuple):
     saw: tuple[EditId, ...] = ()
     upon: tuple[Foundation, ...] = ()
     """Per scene whose code is written, the relay that the code was written on top of (O4)."""
+
+
+def added_in_vain(ops: Sequence[Op], view: View) -> Keys:
+    """The fields of what is added under an id that is there already: such an op hides nothing."""
+    adds = [op for op in ops if isinstance(op, SceneAdd)]
+    return keys_of(op for op in adds if view.value(FieldKey(SCENE, op.id, DELETED)) is not None)
 
 
 class OwnEdits:
@@ -125,6 +132,8 @@ class OwnEdits:
 
     def find(self, id: EditId) -> Pending | None:
         """A pending edit; one that a hub speaks of is among the first."""
+        if not self.edits or id.client != self.edits[0].edit.id.client:
+            return None
         return next((pending for pending in self.edits if pending.edit.id == id), None)
 
     def up_to(self, n: int) -> list[Pending]:

@@ -55,7 +55,7 @@ from .messages import (
 )
 from .notices import Notices
 from .ops import Op
-from .own import NO_EPOCH, Ground, OwnEdits, Pending
+from .own import NO_EPOCH, Ground, OwnEdits, Pending, added_in_vain
 from .planning import CODE, allowed
 from .presence import Member, Presence
 from .relayed import Relays, keys_of
@@ -239,7 +239,7 @@ class Replica:
         id = EditId(self.client, self.counter + 1)
         edit = Edit(id=id, ops=ops, guarded=guarded, undoes=undoes, run=run, **ground._asdict())
         self.counter += 1
-        pending = Pending(edit, now, texts)
+        pending = Pending(edit, now, texts, _keys=keys - added_in_vain(ops, self.view))
         self.own.add(pending)
         self._view = None if self._view is None else self._view.over(edit, self.user)
         return pending
@@ -340,11 +340,8 @@ class Replica:
         relay = self.relays.get(row.id)
         if relay is not None:
             return relay.edit, relay.actor.user
-        own = self._own(row.id)
+        own = self.own.find(row.id)
         return None if own is None else (own.edit, self.user)
-
-    def _own(self, id: EditId) -> Pending | None:
-        return self.own.find(id) if id.client == self.client else None
 
     def _confirm(self, row: CommitRow, edit: Edit, user: str, seq: int, outputs: Outputs) -> set[FieldKey]:
         """An edit has its seq: it moves from relayed or pending to confirmed."""
@@ -358,7 +355,7 @@ class Replica:
                 keys.add(key)
         self.position = Position(self.position.epoch, seq, row.id)
         keys |= self.relays.passed(row.id)
-        own = self._own(row.id)
+        own = self.own.find(row.id)
         if own is not None:
             keys |= own.keys
             outputs += settling.saved(self, own, seq)
@@ -367,7 +364,7 @@ class Replica:
     def _reject(self, frame: Reject, now: float) -> Outputs:
         outputs: Outputs = []
         keys: set[FieldKey] = set(self.relays.pop(frame.id))
-        own = self._own(frame.id)
+        own = self.own.find(frame.id)
         if own is not None:
             self._set_saving(True, outputs)
             outputs += settling.rejected(self, own, frame, now)
@@ -445,7 +442,7 @@ class Replica:
         if frame.code in RETRYABLE:
             self.own.take_back(frame.id.n, now + REFUSED_RETRY)
             return outputs
-        own = self._own(frame.id)
+        own = self.own.find(frame.id)
         if own is not None:
             self.own.drop(own)
             self.forget_view()

@@ -216,6 +216,9 @@ class Room:
         if not session.edits.take(now):
             words = f"{self.limits.edits_per_second} edits a second are allowed: slow down"
             return _error(session, ErrorCode.RATE_LIMITED, words, id)
+        if client.done < self.counters.of(session.client):
+            words = "what became of earlier edits is being looked up: send this one again"
+            return _error(session, ErrorCode.TOO_MANY_IN_FLIGHT, words, id)
         if self.queue.bytes + size > self.limits.room_queue_bytes or self.handing_back(now):
             return Send(session.id, Unsaved(ids=(id,), held=False, why=ErrorCode.STORE_AWAY, retry_ms=2000))
         return None
@@ -304,7 +307,7 @@ class Room:
         session.become(identity)
         session.read_only = False
         return [
-            Send(session_id, RoleNews(role=identity.role)),
+            Send(session_id, RoleNews(role=identity.role, token_ms=session.token_ms(now))),
             Broadcast(PresenceNews(members=(session.member,)), but=session_id),
             Publish(self.speaker.members([(session.generation, session.member)])),
         ]
