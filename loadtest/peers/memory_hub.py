@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import gettempdir
 
 from scenehub.protocol.ledger import Loaded
+from scenehub.protocol.testing.ledger import MemoryLedger
 from scenehub.server.app import configure_log, node
 from scenehub.server.hub import garbage
 from scenehub.server.settings import Settings
@@ -35,7 +36,8 @@ async def main(port: int) -> None:
     configure_log("warning")
     settings = Settings(port=port, data=Path(gettempdir()), log="warning")
     with stop_signal() as stop:
-        async with node(settings, OpenStore()):
+        # As with a real store, what is saved leaves this process: a log that grows is work for the garbage collector.
+        async with node(settings, OpenStore(MemoryLedger(log_kept=100))):
             garbage.settle()
             await stop.wait()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,13 @@ def commands_of(document: Path) -> list[str]:
     ]
 
 
+@cache
 def words_of_run() -> set[str]:
     told = subprocess.run([REPOSITORY / "run", "--help"], capture_output=True, text=True, check=True).stdout
     return set(re.findall(r"^  \./run ([a-z]+)", told, re.MULTILINE))
 
 
+@cache
 def is_command_of_scenehub(word: str) -> bool:
     asked = subprocess.run([TOOLS / "scenehub", word, "--help"], capture_output=True, timeout=60, check=False)
     return asked.returncode == 0

@@ -92,12 +92,24 @@ def test_what_a_member_writes_cannot_steer_the_terminal() -> None:
     assert "gone second line" in watched.lines[-1]
 
 
+def test_a_rejected_edit_is_told_by_name_and_not_taken_for_the_next_saved_one() -> None:
+    """S3."""
+    watched = Watched()
+    watched.joined("lin", "Lin")
+    watched.relayed(duration=1)
+    watched.relayed(duration=2, user="lin")
+    watched.log.rejected("film", EditId("c", 1), "stale", "somebody else was first")
+    watched.saved()
+    assert "Ada            rejected (stale)" in watched.lines[-2]
+    assert 'Lin            duration of "Cold open" → 2' in watched.lines[-1]
+    watched.saved()
+    assert len(watched.lines) == 4
+
+
 def test_the_store_going_away_and_coming_back_is_told_once_each() -> None:
     watched = Watched()
-    away = [True]
-    watched.log.is_away = lambda: away[0]
+    watched.log.store(away=True)
     watched.passes(0.1)
-    watched.passes(0.1)
-    away[0] = False
+    watched.log.store(away=False)
     watched.passes(0.1)
     assert ["away" in line for line in watched.lines[1:]] == [True, False]

@@ -237,3 +237,12 @@ class Stage:
                 for client in list(self.sessions[node].values()):
                     if client.node == node:
                         client.do(client.replica.tick(self.now))
+
+
+def two(stage: Stage | None = None) -> tuple[Stage, Client, Client]:
+    """Ann and Ben in one room with a saved scene."""
+    stage = stage or Stage()
+    ann, ben = stage.client("ann"), stage.client("ben")
+    ann.edit(scene())
+    stage.save()
+    return stage, ann, ben

@@ -156,7 +156,7 @@ def test_a_plan_tells_exactly_what_was_overwritten_unseen(wanted: Any) -> None:
 @given(EDITS, st.lists(OPS, min_size=1, max_size=4))
 def test_an_edit_that_is_refused_leaves_nothing_behind(wanted: Any, ops: list[Op]) -> None:
     """O7."""
-    document, log = history(wanted)
+    document, _ = history(wanted)
     draft = Draft(document)
     edit = Edit(id=EditId("c", 1), epoch="e", base=0, ops=(*ops, SceneSet(id="nowhere", set=SceneFields(name="x"))))
     decided = plan(draft, edit, Actor(user="c"), seq=99, at=99, base=0, guarded=False, limits=Limits())

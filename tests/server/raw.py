@@ -98,7 +98,7 @@ async def bare(running_node: Node, project: str = PROJECT, flavour: Flavour = Fl
     """A bare connection to a project."""
     url = f"{running_node.url.replace('http', 'ws')}/v1/projects/{project}/ws"
     async with websockets.connect(
-        url, subprotocols=[websockets.Subprotocol(flavour)], compression=None, max_size=2**24
+        url, subprotocols=[websockets.Subprotocol(flavour)], compression=None, max_size=2**24, max_queue=None
     ) as socket:
         yield Bare(socket, flavour)
 

@@ -88,13 +88,16 @@ def hunt_all(most: int) -> dict[str, Catch]:
 
 def report(tally: Tally, catches: dict[str, Catch], commit: str, command: str) -> str:
     """The report as Markdown."""
+    totals = (
+        f"{tally.seeds:,} seeds: {tally.edits:,} edits, {tally.commits:,} commits, {tally.virtual / 3600:,.0f} hours "
+        f"of virtual time. Broken promises: **{len(tally.broken)}**."
+    )
     lines = [
         "# Simulation",
         "",
         f"Commit `{commit}`, by `{command}`. Generated; do not edit.",
         "",
-        f"{tally.seeds:,} seeds: {tally.edits:,} edits, {tally.commits:,} commits, {tally.virtual / 3600:,.0f} hours of "
-        f"virtual time. Broken promises: **{len(tally.broken)}**.",
+        totals,
         "",
         *(f"- seed {run.seed}: {_last_line(run.broken)}" for run in tally.broken[:20]),
     ]

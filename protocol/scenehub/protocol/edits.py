@@ -117,10 +117,10 @@ class Actor(_Spelled):
 
 
 class Foundation(NamedTuple):
-    """The relay that a scene's code was written on top of."""
+    """The unsaved edit, another's relay or an own one, that a scene's code was written on top of."""
 
     scene: Id
-    relay: EditId
+    edit: EditId
 
 
 class Edit(_Spelled):
@@ -136,7 +136,7 @@ class Edit(_Spelled):
     saw: tuple[EditId, ...] = ()
     """Relays that the author had in view on the fields it writes: no notice for those (O3)."""
     upon: tuple[Foundation, ...] = ()
-    """Code that was written on top of a relay: it is stale unless that relay is what stands there (O4)."""
+    """Code that was written on top of an unsaved edit: it is stale unless that edit is what stands there (O4)."""
     undoes: EditId | None = None
     run: Id | None = None
 

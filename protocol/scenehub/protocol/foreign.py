@@ -36,6 +36,7 @@ class ForeignRelays:
     """Relays by edit id, and when each node was last heard of."""
 
     relays: dict[EditId, Foreign] = field(default_factory=dict)
+    by_client: dict[str, dict[EditId, None]] = field(default_factory=dict)
     heard: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Per node its generation and when it spoke last."""
 
@@ -53,6 +54,7 @@ class ForeignRelays:
         """A node holds an edit; true when it is to be shown (anew)."""
         known = self.relays.get(edit.id)
         self.relays[edit.id] = Foreign(edit, actor, node, generation, now)
+        self.by_client.setdefault(edit.id.client, {})[edit.id] = None
         return known is None or known.hidden
 
     def lease(self, node: str, holding: Collection[EditId], now: float) -> tuple[list[EditId], list[Foreign]]:
@@ -72,6 +74,11 @@ class ForeignRelays:
     def drop(self, ids: Collection[EditId]) -> list[EditId]:
         """Forget relays; returns those that were shown."""
         dropped = [(id, self.relays.pop(id)) for id in ids if id in self.relays]
+        for id, _ in dropped:
+            of_client = self.by_client[id.client]
+            del of_client[id]
+            if not of_client:
+                del self.by_client[id.client]
         return [id for id, relay in dropped if not relay.hidden]
 
     def withdraw(self, node: str, ids: Collection[EditId]) -> list[EditId]:
@@ -80,7 +87,7 @@ class ForeignRelays:
 
     def passed(self, client: str, counter: int) -> list[EditId]:
         """A client's edits up to a counter have their outcomes: their relays mean nothing any more."""
-        return self.drop([id for id in self.relays if id.client == client and id.n <= counter])
+        return self.drop([id for id in self.by_client.get(client, ()) if id.n <= counter])
 
     def hide_unheard(self, now: float) -> list[EditId]:
         """Hide relays whose holder is silent (S5), and forget those hidden for long; returns the newly hidden."""
@@ -88,7 +95,7 @@ class ForeignRelays:
         for id, relay in list(self.relays.items()):
             silence = now - self.heard.get(relay.node, ("", relay.since))[1]
             if silence > FORGOTTEN:
-                del self.relays[id]
+                self.drop([id])
             elif silence >= HOLDER_SILENT_AFTER and not relay.hidden:
                 relay.hidden = True
                 hidden.append(id)

@@ -11,14 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .document import DELETED, SCENE
+from .document import SCENE
 from .edits import Edit, EditId, FieldKey, Foundation
 from .limits import Limits, TokenBucket
 from .messages import SendEdit
-from .ops import Op, SceneAdd, SceneDelete
-from .planning import CODE
+from .ops import Op, SceneDelete
 from .relayed import Keys, Relays, keys_of
-from .view import View
 
 NO_EPOCH = "none"
 """The epoch of an edit that builds upon nothing confirmed: no project's, so everything has changed since (O1)."""
@@ -52,13 +50,7 @@ class Ground(NamedTuple):
     base: int
     saw: tuple[EditId, ...] = ()
     upon: tuple[Foundation, ...] = ()
-    """Per scene whose code is written, the relay that the code was written on top of (O4)."""
-
-
-def added_in_vain(ops: Sequence[Op], view: View) -> Keys:
-    """The fields of what is added under an id that is there already: such an op hides nothing."""
-    adds = [op for op in ops if isinstance(op, SceneAdd)]
-    return keys_of(op for op in adds if view.value(FieldKey(SCENE, op.id, DELETED)) is not None)
+    """Per scene whose code is written, the unsaved edit that the code was written on top of (O4)."""
 
 
 class OwnEdits:
@@ -83,19 +75,15 @@ class OwnEdits:
         """
         epoch, seq = confirmed.epoch, confirmed.base
         below = self._below(ops, keys)
-        upon: dict[str, EditId] = {}
         saw = dict.fromkeys(id for id, common in relays.on(ops, keys) if not any(map(self._on, common)))
-        for id, common in relays.on(ops, keys):
-            upon.update((key.id, id) for key in common if key.field == CODE and self._on(key) is None)
         for edit in below:
-            upon.update((scene, id) for scene, id in edit.upon if FieldKey(SCENE, scene, CODE) in keys)
             if edit.epoch != epoch:
                 epoch, seq = edit.epoch, edit.base
             elif edit.base < seq:
                 seq = edit.base
         for id in set.intersection(*(set(edit.saw) for edit in below)) if below else ():
             saw[id] = None
-        return Ground(epoch, seq, tuple(saw), tuple(Foundation(*one) for one in sorted(upon.items())))
+        return Ground(epoch, seq, tuple(saw), confirmed.upon)
 
     def _below(self, ops: Sequence[Op], keys: Keys) -> list[Edit]:
         """Own edits that lie under these ops, each once; a delete lies over all fields of its scene."""

@@ -214,14 +214,13 @@ def _is_seen(trial: _Trial, cell: Cell) -> bool:
 def _is_code_seen(trial: _Trial, key: FieldKey, latest: Cell) -> bool:
     """Whether code was written on top of what stands there.
 
-    Written on top of a relay it also holds what that relay did, and would do it even if the relay were rejected: so
-    the relay must stand there, or an own edit that was made on top of it.
+    Written on top of an unsaved edit it also holds what that edit did, and would do it even if the edit were rejected:
+    so that edit must stand there.
     """
-    relay = next((id for scene, id in trial.edit.upon if scene == key.id), None)
-    is_own = latest.id.client == trial.edit.id.client
-    if relay is None:
-        return latest.seq <= trial.base or is_own
-    return latest.id == relay or (is_own and latest.seq > trial.base)
+    under = next((id for scene, id in trial.edit.upon if scene == key.id), None)
+    if under is None:
+        return latest.seq <= trial.base or latest.id.client == trial.edit.id.client
+    return latest.id == under
 
 
 def _is_deleted(trial: _Trial, kind: str, id: str) -> bool | None:

@@ -16,7 +16,7 @@ from . import settling
 from .closing import Close as CloseCode
 from .closing import ComeBack, come_back
 from .document import Document, apply_edit
-from .edits import Actor, Edit, EditId, FieldKey, Position, Role
+from .edits import Actor, Edit, EditId, FieldKey, Foundation, Position, Role
 from .errors import RETRYABLE, ErrorCode, ProtocolError, Refusal
 from .happenings import (
     Changed,
@@ -55,7 +55,7 @@ from .messages import (
 )
 from .notices import Notices
 from .ops import Op
-from .own import NO_EPOCH, Ground, OwnEdits, Pending, added_in_vain
+from .own import NO_EPOCH, Ground, OwnEdits, Pending
 from .planning import CODE, allowed
 from .presence import Member, Presence
 from .relayed import Relays, keys_of
@@ -79,7 +79,7 @@ class Replica:
     def __init__(self, token: str, client_ids: Iterator[str], *, agent: str = "", keep_at_most: int = 10_000) -> None:
         """`client_ids` gives fresh random client ids (128 bits); `keep_at_most` bounds the pending edits."""
         self.token = token
-        self._client_ids = client_ids
+        self.client_ids = client_ids
         self.agent = agent
         self.keep_at_most = keep_at_most
         self.client = next(client_ids)
@@ -177,10 +177,6 @@ class Replica:
             outputs += settling.renew(self, adrift=False)
         return outputs
 
-    def next_client_id(self) -> str:
-        """A fresh client id."""
-        return next(self._client_ids)
-
     def authenticate(self, token: str, now: float) -> Outputs:
         """Use a newer token from now on, in-band if there is a connection (M4)."""
         self.token = token
@@ -200,10 +196,7 @@ class Replica:
         undoes: EditId | None = None,
         run: str | None = None,
     ) -> tuple[EditId, Outputs]:
-        """Make an edit: it shows at once and is sent when it can be.
-
-        Raises ProtocolError when it is already clear that the hub would refuse it.
-        """
+        """Make an edit: it shows at once and is sent when it can be. Raises ProtocolError if it would be refused."""
         if len(self.pending) >= self.keep_at_most:
             words = f"{self.keep_at_most} edits wait to be saved: no more are kept"
             raise ProtocolError(Refusal(ErrorCode.TOO_MANY_IN_FLIGHT, words))
@@ -232,14 +225,16 @@ class Replica:
         keys = keys_of(ops)
         ground = Ground(NO_EPOCH, 0) if self.position is None else Ground(*self.position[:2])
         if merged_with is None:
-            texts = {key: self.view.value(key) or "" for key in keys if key.field == CODE}
-            ground = self.own.ground(ops, keys, ground, self.relays)
+            codes = sorted(key for key in keys if key.field == CODE)
+            texts = {key: self.view.value(key) or "" for key in codes}
+            under = [Foundation(key.id, id) for key in codes if (id := self.view.unsaved_writer(key)) is not None]
+            ground = self.own.ground(ops, keys, ground._replace(upon=tuple(under)), self.relays)
         else:
             texts = dict(merged_with)
         id = EditId(self.client, self.counter + 1)
         edit = Edit(id=id, ops=ops, guarded=guarded, undoes=undoes, run=run, **ground._asdict())
         self.counter += 1
-        pending = Pending(edit, now, texts, _keys=keys - added_in_vain(ops, self.view))
+        pending = Pending(edit, now, texts)
         self.own.add(pending)
         self._view = None if self._view is None else self._view.over(edit, self.user)
         return pending

@@ -463,7 +463,9 @@ class Room:
         sessions = list(self.attendance.sessions)
         for session_id in sessions:
             self.forget_session(session_id)
-        return [*(joining.afresh(session_id) for session_id in sessions), Condemn(why)]
+        held = [entry.id for entry in self.queue.entries if entry.relayed]
+        withdrawn: Effects = [Publish(self.speaker.withdraw(held))] if held else []
+        return [*(joining.afresh(session_id) for session_id in sessions), *withdrawn, Condemn(why)]
 
     @property
     def idle(self) -> bool:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .edits import Edit, EditId, FieldKey
+from .edits import Edit, EditId, FieldKey, Foundation
 from .errors import ErrorCode
 from .happenings import Choice, Merged, Output, Reconnect, Rejected, Replaced, Saved
 from .merging import merge_text
@@ -152,13 +152,16 @@ def renew(replica: Replica, *, adrift: bool) -> Outputs:
 
     `adrift`: what they build upon is no part of the hub's history, so everything has changed since.
     """
-    replica.client = replica.next_client_id()
+    replica.client = next(replica.client_ids)
     renewed: deque[Pending] = deque()
     outputs: Outputs = []
-    for n, pending in enumerate(replica.own.edits, 1):
-        changes: dict[str, object] = {"id": EditId(replica.client, n), "guarded": True}
+    ids = {pending.edit.id: EditId(replica.client, n) for n, pending in enumerate(replica.own.edits, 1)}
+    for pending in replica.own.edits:
+        changes: dict[str, object] = {"id": ids[pending.edit.id], "guarded": True}
         if adrift:
             changes |= {"epoch": NO_EPOCH, "base": 0, "saw": (), "upon": ()}
+        else:
+            changes["upon"] = tuple(Foundation(scene, ids.get(id, id)) for scene, id in pending.edit.upon)
         edit = pending.edit.model_copy(update=changes)
         renewed.append(Pending(edit, pending.made, pending.texts))
         outputs.append(Merged(pending.edit.id, edit.id))

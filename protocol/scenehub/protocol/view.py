@@ -25,7 +25,7 @@ from .document import (
     scenes_of,
     writes_of,
 )
-from .edits import Edit, FieldKey
+from .edits import Edit, EditId, FieldKey
 from .planning import Draft
 
 UNSAVED_SEQ = 2**53 - 1
@@ -68,6 +68,11 @@ class View:
         """Whether what a field shows is durable."""
         cell = self._draft.cell(key)
         return cell is None or cell.seq != UNSAVED_SEQ
+
+    def unsaved_writer(self, key: FieldKey) -> EditId | None:
+        """The unsaved edit whose value a field shows; None when what it shows is durable."""
+        cell = self._draft.cell(key)
+        return None if cell is None or cell.seq != UNSAVED_SEQ else cell.id
 
     def unsaved_fields(self, kind: str, id: str) -> list[str]:
         """The fields of an entity that show something unsaved."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import ssl
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -114,10 +115,12 @@ class Address:
 
 
 def _split(url: str) -> SplitResult:
-    parts = urlsplit(url)
-    if parts.scheme not in _FORMS:
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() not in _FORMS:
         raise ValueError(f"a Redis URL begins with one of {', '.join(f'{form}://' for form in _FORMS)}")
-    return parts
+    # Some releases of urlsplit take a list of hosts with an IPv6 address in it for a broken one: it gets to see none.
+    netloc = re.split("[/?#]", rest, maxsplit=1)[0]
+    return urlsplit(f"{scheme}://{rest.removeprefix(netloc)}")._replace(netloc=netloc)
 
 
 def _host(word: str) -> tuple[str, int]:

@@ -253,7 +253,6 @@ def _connect(log: LiveLog, running: Node) -> None:
         return set() if live is None else {member.client for member in live.room.attendance.members()}
 
     log.name_of, log.present = name_of, present
-    log.is_away = lambda: running.hub.committer.away
 
 
 def _welcome(running: Node, settings: Settings, project: str | None) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
-from scenehub.protocol.edits import Edit
+from scenehub.protocol.edits import Edit, EditId
 from scenehub.protocol.presence import Member
 
 from .summary import one_line, summary
@@ -37,6 +37,7 @@ Write = Callable[[Text], None]
 class _Relayed:
     """An edit that was shown and is not saved yet; `at` in seconds."""
 
+    id: EditId
     user: str
     what: str
     at: float
@@ -65,8 +66,6 @@ class LiveLog:
     clock: Callable[[], str]
     name_of: NameOf = field(default=lambda _project, _id: None)
     present: Present | None = None
-    is_away: Callable[[], bool] | None = None
-    """Whether the store cannot be reached, as the hub knows it."""
     muted: bool = False
     """Take notes of who is here, and write nothing."""
     _members: dict[str, dict[str, Member]] = field(default_factory=dict)
@@ -75,7 +74,6 @@ class LiveLog:
     _relayed: dict[str, deque[_Relayed]] = field(default_factory=dict)
     _bursts: dict[tuple[str, str], _Burst] = field(default_factory=dict)
     _left: set[str] = field(default_factory=set)
-    _away: bool = False
 
     # The observer.
 
@@ -96,7 +94,7 @@ class LiveLog:
         """An edit was taken and shown to the others."""
         waiting = self._relayed.setdefault(project, deque(maxlen=MOST_WAITING))
         what = summary(edit.ops, lambda id: self.name_of(project, id))
-        waiting.append(_Relayed(user, what, self.now()))
+        waiting.append(_Relayed(edit.id, user, what, self.now()))
 
     def saved(self, project: str, seq: int, edits: int, seconds: float) -> None:  # noqa: ARG002 - told from its relay on
         """Edits became durable."""
@@ -115,13 +113,17 @@ class LiveLog:
                 project, None, f"{late} unsaved {'edits are' if late > 1 else 'edit is'} saved now", "●", "green"
             )
 
-    def rejected(self, project: str, code: str, words: str) -> None:
-        """An edit was rejected."""
-        self._line(project, None, f"rejected ({code}): {one_line(words, 100)}", "✗", "red")
+    def rejected(self, project: str, id: EditId, code: str, words: str) -> None:
+        """An edit was rejected: it is not the one that the next saving is about."""
+        waiting = self._relayed.get(project, deque())
+        user = next((relayed.user for relayed in waiting if relayed.id == id), None)
+        if user is not None:
+            kept = [relayed for relayed in waiting if relayed.id != id]
+            self._relayed[project] = deque(kept, maxlen=MOST_WAITING)
+        self._line(project, user, f"rejected ({code}): {one_line(words, 100)}", "✗", "red")
 
     def store(self, *, away: bool) -> None:
         """The store is away, or back."""
-        self._away = away
         words = "the database is away: edits are shown, not saved" if away else "the database is back"
         self._line("", None, words, "○" if away else "●", "bold red" if away else "bold green")
 
@@ -138,8 +140,6 @@ class LiveLog:
         """Tell what is due: members who left, edits that wait to be saved, bursts that are over."""
         for project in list(self._left):
             self._tell_who_left(project)
-        if self.is_away is not None and self.is_away() != self._away:
-            self.store(away=not self._away)
         now = self.now()
         for project, waiting in self._relayed.items():
             for relayed in waiting:

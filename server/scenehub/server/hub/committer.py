@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from scenehub.protocol.effects import CatchUp
+from scenehub.protocol.effects import CatchUp, Effect
 from scenehub.protocol.ledger import Batch, Caught, Verdict
 from scenehub.server.store.port import ProjectNotFound, StoreAway
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scenehub.server.store.port import Store
 
     from .live import LiveRoom
+    from .observer import Observer
 
 ROOMS_AT_ONCE = 64
 EDITS_AT_ONCE = 2048
@@ -29,8 +30,9 @@ MISSES_ALONE = 3
 class Committer:
     """Rooms with work, and the writers that serve them."""
 
-    def __init__(self, store: Store, log: structlog.stdlib.BoundLogger) -> None:
+    def __init__(self, store: Store, log: structlog.stdlib.BoundLogger, observer: Observer | None = None) -> None:
         self._store = store
+        self._observer = observer
         self._log = log
         self._waiting: dict[LiveRoom, None] = {}
         self._overtaken: dict[LiveRoom, None] = {}
@@ -44,7 +46,9 @@ class Committer:
 
         It is a catch-up for the room, so that neither another one nor a batch comes in between.
         """
-        asked = [effect for effect in live.room.catch_up() if isinstance(effect, CatchUp)]
+        effects: list[Effect] = []
+        live.guarded(lambda: effects.extend(live.room.catch_up()))
+        asked = [effect for effect in effects if isinstance(effect, CatchUp)]
         if not asked:
             return
         answered = False
@@ -60,7 +64,9 @@ class Committer:
         verdict = Verdict.UNKNOWN
         try:
             verdict = await self._store.commit_locked(live.project, asked[0].position, asked[0].clients, planned)
-        except (StoreAway, ProjectNotFound):
+        except StoreAway:
+            self.reached(False)
+        except ProjectNotFound:
             pass
         except Exception:  # noqa: BLE001 - as below
             self._log.exception("commit_failed", projects=1)
@@ -68,6 +74,13 @@ class Committer:
             live.caught_up(None)
         elif batch is not None:
             live.verdict(verdict)
+
+    def reached(self, yes: bool) -> None:
+        """The store answered, or could not be asked: whoever watches hears when that changes."""
+        if self.away is yes:
+            self.away = not yes
+            if self._observer is not None:
+                self._observer.store(away=self.away)
 
     def wants(self, live: LiveRoom) -> None:
         """A room has something to store."""
@@ -79,10 +92,10 @@ class Committer:
         while True:
             await self._work.wait()
             taken = self._take()
-            for live in self._take_overtaken():
-                await self._store_locked(live)
             if taken:
                 await self._store_all(taken)
+            for live in self._take_overtaken():
+                await self._store_locked(live)
 
     def _take(self) -> list[tuple[LiveRoom, Batch]]:
         taken: list[tuple[LiveRoom, Batch]] = []
@@ -116,6 +129,6 @@ class Committer:
         finally:
             self.in_flight -= len(taken)
         self.batches += 1
-        self.away = all(verdict in (Verdict.FAILED, Verdict.UNKNOWN) for verdict in verdicts)
+        self.reached(any(verdict not in (Verdict.FAILED, Verdict.UNKNOWN) for verdict in verdicts))
         for (live, _), verdict in zip(taken, verdicts, strict=True):
             live.verdict(verdict)

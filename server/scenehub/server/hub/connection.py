@@ -47,6 +47,7 @@ class Connection:
         self.peer = peer
         self.project = project
         self.session = session
+        self.client = ""
         self.live: LiveRoom | None = None
         self.lagging_now = False
         self.gone = False

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -73,7 +74,7 @@ class Hub:
         """Names this life of the node: what a former life held means nothing any more (S5)."""
         self.access = Access(secret, now=now)
         self.log: structlog.stdlib.BoundLogger = structlog.get_logger("scenehub.hub").bind(node=options.node)
-        self.committer = Committer(store, self.log)
+        self.committer = Committer(store, self.log, observer)
         self.rooms: dict[str, LiveRoom] = {}
         self.connections: set[Connection] = set()
         self.draining = False
@@ -81,7 +82,7 @@ class Hub:
         self._joins = asyncio.Semaphore(JOINS_AT_ONCE)
         self._sessions = 0
         self._tasks = asyncio.TaskGroup()
-        self._served: list[asyncio.Task[None]] = []
+        self._served: set[asyncio.Task[None]] = set()
 
     def wall(self, now: float) -> int:
         """The hub's time in milliseconds UTC, never going back while it runs."""
@@ -91,9 +92,9 @@ class Hub:
         self.loop = asyncio.get_running_loop()
         await self._tasks.__aenter__()
         for index in range(self.options.writers):
-            self._served.append(self._tasks.create_task(self.committer.write(), name=f"writer-{index}"))
-        self._served.append(self._tasks.create_task(self._watch_heads(), name="heads"))
-        self._served.append(self._tasks.create_task(self._ping(), name="pings"))
+            self._spawn(self.committer.write(), f"writer-{index}")
+        self._spawn(self._watch_heads(), "heads")
+        self._spawn(self._ping(), "pings")
         return self
 
     async def __aexit__(
@@ -128,7 +129,8 @@ class Hub:
         try:
             identity = self.access.identity(hello.token, connection.project)
             async with self._joins:
-                await self._join_room(connection, hello, identity)
+                if not connection.gone:
+                    await self._join_room(connection, hello, identity)
         except TokenExpired as expired:
             connection.end(CloseCode.TOKEN_EXPIRED, str(expired))
         except Refused as refused:
@@ -152,7 +154,7 @@ class Hub:
                 return
             if not live.dropped:
                 break
-        connection.live = live
+        connection.live, connection.client = live, hello.client
         live.enter(connection)
         live.perform(live.room.join(connection.session, hello, identity, admission, self.now()))
 
@@ -174,13 +176,17 @@ class Hub:
             self.observer.room(project, opened=True)
         return live
 
-    def drop(self, live: LiveRoom) -> None:
-        """Forget a room; who joins next loads it anew."""
+    def drop(
+        self, live: LiveRoom, code: CloseCode = CloseCode.STOPPING, words: str = "this room was closed"
+    ) -> None:
+        """Forget a room; who joins next loads it anew. Whoever is still in it is sent away with `code`."""
+        if live.dropped:
+            return
         if self.rooms.get(live.project) is live:
             del self.rooms[live.project]
             if self.observer is not None:
                 self.observer.room(live.project, opened=False)
-        live.drop()
+        live.drop(code, words)
 
     # The store.
 
@@ -193,15 +199,12 @@ class Hub:
         try:
             caught = await self.store.catch_up(live.project, wanted.position, wanted.clients)
         except StoreAway:
-            pass
+            self.committer.reached(False)
         except ProjectNotFound:
-            for connection in list(live.connections.values()):
-                connection.end(CloseCode.PROJECT_NOT_FOUND, "the project was deleted")
-            self.drop(live)
+            self.drop(live, CloseCode.PROJECT_NOT_FOUND, "the project was deleted")
         except Exception:
             self.log.exception("catch_up_failed", project=live.project)
-        if not live.dropped:
-            live.perform(live.room.caught_up(caught, self.now()))
+        live.caught_up(caught)
 
     async def _watch_heads(self) -> None:
         """Compare the rooms' heads with the store's, and drop rooms that nobody needs (N3)."""
@@ -210,7 +213,7 @@ class Hub:
             try:
                 await self._check_heads()
             except StoreAway:
-                pass
+                self.committer.reached(False)
             except Exception:
                 self.log.exception("heads_failed")
             for live in list(self.rooms.values()):
@@ -223,21 +226,24 @@ class Hub:
         while True:
             await asyncio.sleep(PING_EVERY / 2)
             for live in list(self.rooms.values()):
-                live.ping_silent()
+                live.guarded(live.ping_silent)
 
     async def _check_heads(self) -> None:
-        asked = {project: live.room.head.seq for project, live in self.rooms.items()}
+        asked = {live: live.room.head.seq for live in self.rooms.values()}
         if not asked:
             return
-        for project, head in (await self.store.heads(list(asked))).items():
-            live = self.rooms.get(project)
-            if live is not None:
-                live.perform(live.room.head_seen(head, asked[project]))
+        heads = await self.store.heads([live.project for live in asked])
+        self.committer.reached(all(live.room.away_since is None for live in self.rooms.values()))
+        for live, seq in asked.items():
+            head = heads.get(live.project)
+            # A project that is gone is asked for by name, which ends the room if that is so.
+            step = live.room.catch_up if head is None else partial(live.room.head_seen, head, seq)
+            live.attempt(step)
 
     def bus_restored(self) -> None:
         """The bus is back: say again who is here, so presence is whole within a second."""
         for live in list(self.rooms.values()):
-            live.perform(live.room.introduce())
+            live.attempt(live.room.introduce)
 
     # The end.
 
@@ -250,7 +256,7 @@ class Hub:
                 break
             await asyncio.sleep(0.01)
         for live in list(self.rooms.values()):
-            live.say_bye()
+            live.guarded(live.say_bye)
         for connection in list(self.connections):
             connection.end(CloseCode.STOPPING, "this node is being stopped", random.randint(100, 3000))
         self.log.info("drained", rooms=len(self.rooms))
@@ -258,5 +264,5 @@ class Hub:
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run something that this hub outlives."""
         task = self._tasks.create_task(work, name=name)
-        self._served.append(task)
-        task.add_done_callback(self._served.remove)
+        self._served.add(task)
+        task.add_done_callback(self._served.discard)

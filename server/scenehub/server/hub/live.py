@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from scenehub.protocol.closing import Close as CloseCode
+from scenehub.protocol.closing import ComeBack, come_back
 from scenehub.protocol.effects import (
     Broadcast,
     BroadcastCommit,
@@ -25,7 +26,7 @@ from scenehub.protocol.effects import (
 )
 from scenehub.protocol.ledger import Batch, Caught, Loaded, Verdict
 from scenehub.protocol.limits import PING_EVERY
-from scenehub.protocol.messages import Bye, HubFrame, Reject, SendEdit, State, Welcome
+from scenehub.protocol.messages import HubFrame, Reject, SendEdit, State, Welcome
 from scenehub.protocol.room import Room
 
 from .fanout import Fanout
@@ -53,7 +54,7 @@ class LiveRoom:
             linked=options.linked,
         )
         self.connections: dict[int, Connection] = {}
-        self.fanout = Fanout(self.room.head.seq, hub.loop.call_soon)
+        self.fanout = Fanout(self.room.head.seq, lambda flush: hub.loop.call_soon(self.guarded, flush))
         self.dropped = False
         self.idle_since: float | None = hub.now()
         self.taken_at = 0.0
@@ -69,11 +70,26 @@ class LiveRoom:
         self._do(effects)
         self._arm()
 
+    def attempt(self, step: Callable[[], Iterable[Effect]]) -> None:
+        """Let the room take a step. A defect in it costs its members a reconnect, never the node anything."""
+        self.guarded(lambda: self.perform(step()))
+
+    def guarded(self, step: Callable[[], object]) -> None:
+        """Do something of this room; if that raises, the room is dropped and loaded anew by whoever comes next."""
+        if self.dropped:
+            return
+        try:
+            step()
+        except Exception:
+            self.hub.log.exception("room_failed", project=self.project)
+            self.hub.drop(self, CloseCode.INTERNAL, "this room failed and is loaded anew")
+
     def edit(self, session: int, frame: SendEdit, size: int) -> None:
         """A member wants an edit: the hot path. It changes no deadline of the room."""
         self._do(self.room.edit(session, frame.edit, age_ms=frame.age, size=size, now=self.hub.now()))
 
     def _do(self, effects: Iterable[Effect]) -> None:
+        condemned = False
         for effect in effects:
             match effect:
                 case Broadcast():
@@ -90,7 +106,9 @@ class LiveRoom:
                     self.hub.catch_up(self, effect)
                 case Condemn():
                     self.hub.log.warning("history_replaced", project=self.project, why=effect.why)
-                    self.hub.drop(self)
+                    condemned = True
+        if condemned:
+            self.hub.drop(self)
 
     def _broadcast(self, broadcast: Broadcast) -> None:
         if broadcast.droppable:
@@ -121,7 +139,7 @@ class LiveRoom:
                 own = [member for member in frame.members if member.client == frame.client]
                 self.hub.observer.joined(self.project, own[0])
         if isinstance(frame, Reject) and self.hub.observer is not None:
-            self.hub.observer.rejected(self.project, frame.code, frame.words)
+            self.hub.observer.rejected(self.project, frame.id, frame.code, frame.words)
         if isinstance(frame, State):
             connection.send_state(frame)
         else:
@@ -132,7 +150,12 @@ class LiveRoom:
         self.fanout.leaves(effect.session)
         connection = self.connections.pop(effect.session, None)
         if connection is not None:
+            self._observe_left(connection)
             connection.end(effect.code, effect.words, effect.retry_ms)
+
+    def _observe_left(self, connection: Connection) -> None:
+        if self.hub.observer is not None:
+            self.hub.observer.left(self.project, connection.client)
 
     def _arm(self) -> None:
         """Have `tick` called when the room has something to do."""
@@ -150,8 +173,7 @@ class LiveRoom:
     def tick(self) -> None:
         """Let time pass in the room."""
         self._timer = None
-        if not self.dropped:
-            self.perform(self.room.tick(self.hub.now()))
+        self.attempt(lambda: self.room.tick(self.hub.now()))
 
     # Inputs.
 
@@ -163,10 +185,9 @@ class LiveRoom:
     def leave(self, session: int) -> None:
         """A connection is gone."""
         self.fanout.leaves(session)
-        if self.connections.pop(session, None) is not None:
-            known = self.room.attendance.sessions.get(session)
-            if self.hub.observer is not None and known is not None:
-                self.hub.observer.left(self.project, known.client)
+        connection = self.connections.pop(session, None)
+        if connection is not None:
+            self._observe_left(connection)
             self.perform(self.room.leave(session))
         if not self.connections:
             self.idle_since = self.hub.now()
@@ -199,39 +220,38 @@ class LiveRoom:
 
     def take(self) -> Batch | None:
         """The next batch to store."""
-        batch = None if self.dropped else self.room.take(self.hub.now())
+        taken: list[Batch | None] = []
+        self.guarded(lambda: taken.append(self.room.take(self.hub.now())))
+        batch = taken[0] if taken else None
         if batch is not None:
             self.taken_at = self.hub.now()
         return batch
 
     def caught_up(self, caught: Caught | None) -> None:
         """What the store has beyond this room (None: it could not be asked)."""
-        if not self.dropped:
-            self.perform(self.room.caught_up(caught, self.hub.now()))
+        self.attempt(lambda: self.room.caught_up(caught, self.hub.now()))
 
     def verdict(self, verdict: Verdict) -> None:
         """What became of the batch that was taken."""
-        if not self.dropped:
-            self.perform(self.room.verdict(verdict, self.hub.now()))
+        self.attempt(lambda: self.room.verdict(verdict, self.hub.now()))
 
     # The end.
 
     def say_bye(self) -> None:
         """Send everybody away, each with another time to come back (N5)."""
         self.fanout.flush()
-        for session, connection in list(self.connections.items()):
+        for session in list(self.connections):
             retry_ms = random.randint(100, self.hub.options.return_within_ms)
-            connection.send(Bye(code=CloseCode.STOPPING, words="this node is being stopped", retry_ms=retry_ms))
             self.perform(self.room.close(session, CloseCode.STOPPING, "this node is being stopped", retry_ms))
 
-    def drop(self) -> None:
+    def drop(self, code: CloseCode, words: str) -> None:
         """Let go of timer, bus and whoever is left."""
         self.dropped = True
-        self.fanout.flush()
         if self._timer is not None:
             self._timer.cancel()
         self.hub.bus.unsubscribe(self.project)
-        for connection in list(self.connections.values()):
-            connection.end(CloseCode.STOPPING, "this room was closed", 1000)
-        self.connections.clear()
+        left, self.connections = self.connections, {}
         self.fanout.readers.clear()
+        for connection in left.values():
+            retry_ms = 0 if come_back(code) is ComeBack.NO else random.randint(100, 1500)
+            connection.end(code, words, retry_ms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from scenehub.protocol.edits import Edit
+from scenehub.protocol.edits import Edit, EditId
 from scenehub.protocol.presence import Member
 
 
@@ -23,8 +23,8 @@ class Observer(Protocol):
     def saved(self, project: str, seq: int, edits: int, seconds: float) -> None:
         """Edits became durable, the last at `seq`, `seconds` after the batch was taken."""
 
-    def rejected(self, project: str, code: str, words: str) -> None:
-        """An edit was rejected."""
+    def rejected(self, project: str, id: EditId, code: str, words: str) -> None:
+        """An edit was rejected; its author may hear it more than once."""
 
     def store(self, *, away: bool) -> None:
         """The store is away, or back."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from scenehub.protocol.edits import Role
-from scenehub.protocol.limits import Limits
+from scenehub.protocol.foreign import SETTLED
+from scenehub.protocol.limits import HOLDER_SILENT_AFTER, LEASE_EVERY, Limits
 
 from .bus import SimulatedBus
 from .climate import Climate, climate
@@ -80,7 +81,6 @@ class Deployment:
             for index in range(self.climate.members + self.climate.viewers)
         ]
         self.works = [Work(member, chance, self.climate, self.oracle) for member in self.members]
-        self.last_there: dict[str, float] = {}
 
     def _take_id_elsewhere(self) -> None:
         self.store.ledger.create(ELSEWHERE, epoch="e1", name="Other", fps=30, width=1920, height=1080)
@@ -198,7 +198,7 @@ class Deployment:
         for node in self.nodes:
             if node.alive and node.live is not None:
                 for session in node.live.room.attendance.clients.values():
-                    self.last_there[session.client] = now
+                    self.oracle.there(session.client)
                 for entry in node.live.room.queue.entries:
                     self.oracle.last_held[entry.id] = now
         slack = 2 * self.climate.wire_delay + 5 * self.climate.bus_delay + LOOK
@@ -209,10 +209,13 @@ class Deployment:
             if member.replica.client not in member.replica.members:
                 self.oracle.broken("M5", f"{member.name}'s living session {wire.session} was ended with an older one")
             for client in member.replica.members:
-                if now - self.last_there.setdefault(client, now) > 10.0 + slack:
+                if now - self.oracle.last_there.setdefault(client, now) > 10.0 + slack:
                     self.oracle.broken("M1", f"{member.name} still sees {client}, gone for ten seconds")
             for id in member.replica.relays:
-                if now - self.oracle.last_held.setdefault(id, now) > 6.0 + slack:
+                if (
+                    now - self.oracle.last_held.setdefault(id, now)
+                    > SETTLED + HOLDER_SILENT_AFTER + LEASE_EVERY + slack
+                ):
                     self.oracle.broken("S5", f"{member.name} still sees the relay {id}, held by nobody for 5 s")
         self.clock.after(LOOK, self._look)
 

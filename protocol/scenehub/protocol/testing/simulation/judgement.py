@@ -160,7 +160,7 @@ def _nothing_overwritten_silently(oracle: Oracle, log: Sequence[Committed], old:
         for key, value in commit.writes:
             for met in _met(last, commit, key):
                 seq, by, before = last[met]
-                if guarded and met.field == CODE and by in (relay for _, relay in edit.upon):
+                if guarded and met.field == CODE and by in (under for _, under in edit.upon):
                     continue
                 if (
                     seq > base

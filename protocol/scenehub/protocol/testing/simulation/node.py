@@ -271,6 +271,7 @@ class Node:
             return
         if isinstance(effect.frame, Welcome):
             wire.welcomed = True
+            wire.member.oracle.there(effect.frame.client)
         wire.down(effect.frame)
 
     def _broadcast(self, live: LiveRoom, effect: Broadcast) -> None:

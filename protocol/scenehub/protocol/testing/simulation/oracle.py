@@ -71,6 +71,8 @@ class Oracle:
         self.removed: dict[str, set[str]] = {}
         self.intents: dict[EditId, tuple[str, str]] = {}
         """Per code edit its member and the token it brings in."""
+        self.last_there: dict[str, float] = {}
+        """When a client last had a session."""
         self.last_held: dict[EditId, float] = {}
         """When a node last had an edit without an outcome."""
         self.announced: set[str] = set()
@@ -96,6 +98,10 @@ class Oracle:
     def held(self, id: EditId) -> None:
         """A node has been sent an edit."""
         self.last_held[id] = self.clock.now
+
+    def there(self, client: str) -> None:
+        """A client has a session."""
+        self.last_there[client] = self.clock.now
 
     # What members do.
 
