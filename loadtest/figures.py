@@ -3,8 +3,8 @@
     ./run python loadtest/figures.py                                    # prints the page, takes about ten minutes
     ./run python loadtest/figures.py --write docs/reference/benchmarks.md
 
-It runs `bench.py` (fan-out, rates, idle members, a stalled reader; the store in memory), `hub_figures.py` (join, resume,
-a room's memory; Postgres) and `commit_bench.py` (commits; Postgres). Do nothing else meanwhile.
+It runs `bench.py` (fan-out, rates, idle members, a stalled reader; memory), `hub_figures.py` (join, resume, a room;
+Postgres) and `commit_bench.py` (commits; Postgres). Do nothing else meanwhile.
 """
 
 from __future__ import annotations

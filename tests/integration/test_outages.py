@@ -18,6 +18,9 @@ OUTAGES = Path(__file__).parents[2] / "loadtest" / "outages.py"
     [
         pytest.param(["kill", "--rounds", "3"], id="F1: three times kill -9 of a node that 50 members edit on"),
         pytest.param(["postgres", "--seconds", "20"], id="F2: Postgres away for 20 s"),
+        pytest.param(
+            ["postgres", "--seconds", "35", "--members", "20"], id="F2: Postgres away for longer than edits are held"
+        ),
         pytest.param(["redis", "--seconds", "20"], id="F3: Redis away for 20 s"),
         pytest.param(["rolling"], id="F5: every node restarted in turn"),
     ],

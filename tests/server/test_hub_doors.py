@@ -134,19 +134,18 @@ async def test_a_room_that_is_unloaded_while_somebody_joins_is_loaded_again() ->
 
 async def test_the_newer_of_two_connections_of_a_client_stays() -> None:
     """M5: the older one's end does not take the newer one with it."""
-    async with running() as node, member(node, user="grace") as watcher, member(node) as older:
-        async with bare(node) as newer:
-            newer.client = older.client
-            await newer.hello(token_for(node), attempt=2)
-            assert await older.closed() == Close.SUPERSEDED
-            await newer.edit(scene_add("s"))
-            await newer.next("commit")
-            await watcher.next("commit")
-            assert not [frame for frame in watcher.seen if older.client in frame.get("gone", ())]
-            assert {row.client for row in node.hub.rooms[PROJECT].room.attendance.members()} == {
-                watcher.client,
-                newer.client,
-            }
+    async with running() as node, member(node, user="grace") as watcher, member(node) as older, bare(node) as newer:
+        newer.client = older.client
+        await newer.hello(token_for(node), attempt=2)
+        assert await older.closed() == Close.SUPERSEDED
+        await newer.edit(scene_add("s"))
+        await newer.next("commit")
+        await watcher.next("commit")
+        assert not [frame for frame in watcher.seen if older.client in frame.get("gone", ())]
+        assert {row.client for row in node.hub.rooms[PROJECT].room.attendance.members()} == {
+            watcher.client,
+            newer.client,
+        }
 
 
 async def test_a_full_project_says_so_and_lets_in_who_comes_when_somebody_left() -> None:

@@ -117,7 +117,9 @@ async def test_presence_is_whole_again_within_a_second_of_the_bus() -> None:
         async with member(pair.a) as ada, member(pair.b, user="grace"):
             pair.medium.away = False
             async with asyncio.timeout(1):
-                await ada.next("presence", lambda frame: any(row["user"] == "grace" for row in frame.get("members", ())))
+                await ada.next(
+                    "presence", lambda frame: any(row["user"] == "grace" for row in frame.get("members", ()))
+                )
 
 
 async def gone(watcher: Bare, client: str, seconds: float) -> None:
@@ -130,12 +132,16 @@ async def gone(watcher: Bare, client: str, seconds: float) -> None:
 
 async def test_a_socket_that_dies_is_gone_on_both_nodes() -> None:
     """M1: in 10 s at the latest."""
-    async with linked() as pair, member(pair.a) as here, member(pair.b, user="grace") as there:
-        async with bare(pair.a) as dying:
-            await dying.hello(token_for(pair.a, "lin"))
-            await there.next("presence", lambda f: any(row["client"] == dying.client for row in f.get("members", ())))
-            dying.socket.transport.abort()
-            await asyncio.gather(gone(here, dying.client, 10), gone(there, dying.client, 10))
+    async with (
+        linked() as pair,
+        member(pair.a) as here,
+        member(pair.b, user="grace") as there,
+        bare(pair.a) as dying,
+    ):
+        await dying.hello(token_for(pair.a, "lin"))
+        await there.next("presence", lambda f: any(row["client"] == dying.client for row in f.get("members", ())))
+        dying.socket.transport.abort()
+        await asyncio.gather(gone(here, dying.client, 10), gone(there, dying.client, 10))
 
 
 async def test_a_node_that_falls_silent_has_no_members_left_after_ten_seconds() -> None:

@@ -21,6 +21,7 @@ from scenehub.server.store.memory import MemoryStore
 from tests.server.linked import until
 from tests.server.raw import PROJECT, Bare, bare, member, running, scene_add, settings_for, token_for
 
+
 class SlowStore(MemoryStore):
     """A store whose commits wait until they are let through."""
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 STRIKES: Final = 20
 """Bad frames that a connection may send in a row; one a second is forgiven."""
+TOKENS: Final = 10
+"""New tokens that a connection may bring in a row, and one a second: each is told to every member."""
 
 _ids: TypeAdapter[EditId] = TypeAdapter(EditId)
 
@@ -53,6 +55,7 @@ class Connection:
         self.gone = False
         self._greeted = False
         self._parts: list[bytes] = []
+        self._tokens = TokenBucket.full(1.0, TOKENS, hub.now())
         self._strikes = TokenBucket.full(1.0, STRIKES, hub.now())
         limits = hub.options.limits
         most = 4.0 * limits.edits_per_second + 200.0
@@ -165,6 +168,9 @@ class Connection:
     def _authenticate(self, frame: Auth) -> None:
         live = self.live
         if live is None:
+            return
+        if not self._tokens.take(self.hub.now()):
+            self.send(Error(code=ErrorCode.RATE_LIMITED, words="too many new tokens: slow down", culprit="token"))
             return
         try:
             identity = self.hub.access.identity(frame.token, self.project)

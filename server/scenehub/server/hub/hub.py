@@ -32,6 +32,9 @@ from .observer import Observer
 JOINS_AT_ONCE = 32
 """Joins that may ask the store at the same time; the others wait for their turn."""
 
+CANCELLED_AGAIN_AFTER = 0.5
+"""Seconds that a task has to end when it is cancelled at the hub's end."""
+
 
 @dataclass(frozen=True, slots=True)
 class HubOptions:
@@ -103,8 +106,12 @@ class Hub:
         self.draining = True
         for live in list(self.rooms.values()):
             self.drop(live)
-        for task in (*self._served, *self._loading.values()):
-            task.cancel()
+        running: set[asyncio.Task[Any]] = {*self._served, *self._loading.values()}
+        while running:
+            for task in running:
+                task.cancel()
+            # A database driver that gives up at the same moment makes a timeout of a cancellation: hence again.
+            _, running = await asyncio.wait(running, timeout=CANCELLED_AGAIN_AFTER)
         await self._tasks.__aexit__(kind, error, trace)
 
     # Joining.
@@ -176,9 +183,7 @@ class Hub:
             self.observer.room(project, opened=True)
         return live
 
-    def drop(
-        self, live: LiveRoom, code: CloseCode = CloseCode.STOPPING, words: str = "this room was closed"
-    ) -> None:
+    def drop(self, live: LiveRoom, code: CloseCode = CloseCode.STOPPING, words: str = "this room was closed") -> None:
         """Forget a room; who joins next loads it anew. Whoever is still in it is sent away with `code`."""
         if live.dropped:
             return

@@ -194,7 +194,7 @@ class LiveRoom:
 
     def ping_silent(self) -> None:
         """Ask those who have not said anything for a while whether they are there (M1)."""
-        long_ago = self.hub.now() - PING_EVERY
+        long_ago = self.hub.now() - PING_EVERY / 2  # asked again as often, so the answer is here before it is idle
         for session in self.room.attendance.sessions.values():
             connection = self.connections.get(session.id)
             if session.heard < long_ago and connection is not None:

@@ -32,6 +32,8 @@ GRACE: Final = 10.0
 CLOSING_TIME: Final = 3
 """Seconds that connections and requests have to end after the drain."""
 BACKLOG: Final = 4096
+REQUEST_TIMEOUT: Final = 10.0
+"""Seconds that a new connection has to send the head of its first request."""
 
 Drain = Callable[[], Awaitable[None]]
 
@@ -43,8 +45,31 @@ class StartupFailed(Exception):
 class UpgradingHttp(H11Protocol):
     """uvicorn's HTTP/1.1, which drops what a client sends in one segment with its upgrade; this one hands it on."""
 
+    _impatient: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect the head of a request in good time: half of one would hold its place for ever."""
+        super().connection_made(transport)
+        self._impatient = self.loop.call_later(REQUEST_TIMEOUT, self._lose_patience)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is expected any more."""
+        self._stop_expecting()
+        super().connection_lost(exc)
+
+    def _lose_patience(self) -> None:
+        cycle: object = self.cycle  # which uvicorn's annotation says is always there
+        if cycle is None:
+            self.transport.close()
+
+    def _stop_expecting(self) -> None:
+        if self._impatient is not None:
+            self._impatient.cancel()
+            self._impatient = None
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Switch to the WebSocket protocol class, and give it what has come already."""
+        self._stop_expecting()
         super().handle_websocket_upgrade(event)
         early, _ = self.conn.trailing_data
         if early and not self.transport.is_closing():

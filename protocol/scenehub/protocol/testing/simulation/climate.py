@@ -29,6 +29,10 @@ class Climate:
     bus_doubles: float
     bus_away: bool
     store_delay: float
+    commits_slower: int
+    """How many times slower commits are than readings."""
+    hurry: bool
+    """Members come back at once: while a node still stores what they sent."""
     store_fails: float
     store_unsure: float
     store_away: float
@@ -69,6 +73,8 @@ def climate(chance: Random) -> Climate:
         bus_doubles=sometimes(chance.choice((0.05, 0.3))),
         bus_away=chance.random() < 0.15,
         store_delay=chance.choice((0.002, 0.05, 0.4)),
+        commits_slower=chance.choice((1, 1, 10)),
+        hurry=chance.random() < 0.4,
         store_fails=sometimes(chance.choice((0.05, 0.3)), 0.35),
         store_unsure=sometimes(chance.choice((0.05, 0.3)), 0.35),
         store_away=sometimes(chance.choice((1.0, 4.0, 40.0)), 0.25),

@@ -80,6 +80,8 @@ class Deployment:
             )
             for index in range(self.climate.members + self.climate.viewers)
         ]
+        for member in self.members:
+            member.hurry = self.climate.hurry
         self.works = [Work(member, chance, self.climate, self.oracle) for member in self.members]
 
     def _take_id_elsewhere(self) -> None:

@@ -48,6 +48,7 @@ class Member:
         self.oracle = oracle
         self.wire: Wire | None = None
         self.running = False
+        self.hurry = False
         self.replica: Replica
         self.garbled: set[EditId] = set()
         """Edits that this member's program always sends with a kind of op that nobody knows."""
@@ -149,7 +150,7 @@ class Member:
         self.do(self.replica.closed(code))
         if code is not None and come_back(code) is ComeBack.NO and code != CloseCode.SUPERSEDED:
             self.oracle.broken("O7", f"{self.name} was sent away for good: {code}")
-        delay = min(self._retry_ms / 1000, 5.0) + self._chance.uniform(0.0, 0.3)
+        delay = min(self._retry_ms / 1000, 5.0) + self._chance.uniform(0.0, 0.01 if self.hurry else 0.3)
         self._retry_ms = 0
         self._connect_in(delay)
 

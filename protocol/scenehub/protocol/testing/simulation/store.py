@@ -88,7 +88,8 @@ class SimulatedStore:
                 verdict = self._store(batch)
                 self._clock.after(self._delay(), lambda: then(verdict))
 
-        self._clock.after(self._delay(), perform)
+        slower = 1 if self.calm else self._climate.commits_slower
+        self._clock.after(self._delay() * slower, perform)
 
     def _unsure(self, batch: Batch, then: Callable[[Verdict], None]) -> None:
         """The connection breaks during COMMIT: before it, after it, or it lands when the reader has looked already."""
