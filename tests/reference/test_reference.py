@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -130,3 +131,18 @@ def test_what_the_schema_refuses_the_hub_refuses_too(frame: dict[str, Any]) -> N
 def test_what_the_schema_allows_the_hub_allows_too(frame: dict[str, Any]) -> None:
     assert JUDGE.faults(frame, "ClientFrame") == []
     client_frame(frame)
+
+
+HOWTO = (REFERENCE.parent / "howto" / "write-a-client.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```json\n(.*?)^```", HOWTO, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_frames_in_the_how_to_are_frames(example: str) -> None:
+    frame = json.loads(example)
+    assert JUDGE.faults(frame, "ClientFrame") == []
+    client_frame(frame)
+
+
+def test_the_how_to_shows_frames() -> None:
+    assert len(EXAMPLES) >= 2
