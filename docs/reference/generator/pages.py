@@ -23,7 +23,10 @@ FRAMES = """\
 Every frame is a map whose `t` names it. A field that is not marked ● may be missing and then has its default. Clients'
 frames may hold no key that is not listed; in the hub's frames pass over what you do not know. Numbers are integers but
 in `cursor` and in free values. [How frames follow upon one another](../../howto/write-a-client.md),
-[real conversations](transcripts.md), [ops](ops.md)."""
+[real conversations](transcripts.md), [ops](ops.md) and their types."""
+OPS = """\
+An edit is one or more ops that are saved together. ● marks what must be there; in a `set`, what is left out is not
+written."""
 ERROR_WORDS = """\
 Compare codes, show words. A `reject` is an outcome: the edit's counter is used, it can never be saved, and everybody
 drops it. An `error` with an `id` says that the hub has not taken that edit; where *again* says yes, send the same edit
@@ -72,7 +75,7 @@ def _page(title: str, *blocks: str) -> str:
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     titles = list(head)
     lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in lines)
 
 
 # Frames and ops.
@@ -95,16 +98,16 @@ def _frames(definitions: Mapping[str, Schema]) -> str:
 
 
 def _ops(definitions: Mapping[str, Schema]) -> str:
-    blocks = ["An edit is one or more ops that are saved together. `●` marks what must be there."]
+    blocks = [OPS]
     for kind, model in frame_models(Op).items():
         who = "owners and editors"
         if model in SYSTEM_OPS:
             who = "the hub itself"
         elif model in COMMENT_OPS:
             who = "owners, editors and commenters"
-        blocks.append(_described(f"## {kind}", definitions[model.__name__], f"For {who}."))
-    blocks.append("# What ops are made of")
-    blocks += [_described(f"## {name}", body) for name, body in definitions.items() if name.endswith("Fields")]
+        blocks.append(_described(f"## {kind}: {model.__name__}", definitions[model.__name__], f"For {who}."))
+    blocks.append("## What ops are made of")
+    blocks += [_described(f"### {name}", body) for name, body in definitions.items() if name.endswith("Fields")]
     return _page("Ops", *blocks)
 
 
@@ -127,7 +130,7 @@ def _described(heading: str, body: Schema, more: str = "") -> str:
 
 
 def _kind(body: Schema) -> str:
-    return f"`{type_of(body)}`".replace("|", "\\|")
+    return f"`{type_of(body)}`"
 
 
 def _meaning(body: Schema) -> str:
@@ -135,7 +138,7 @@ def _meaning(body: Schema) -> str:
     words.append(_bounds(body))
     if "default" in body:
         words.append(f"Default `{json.dumps(body['default'], ensure_ascii=False)}`.")
-    return " ".join(word for word in words if word).replace("|", "\\|")
+    return " ".join(word for word in words if word)
 
 
 def _bounds(body: Schema) -> str:

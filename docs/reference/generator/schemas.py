@@ -143,6 +143,7 @@ def _describe(definitions: Schema) -> None:
     for module in (messages, edits, ops, presence):
         for name, model in vars(module).items():
             if name in definitions and inspect.isclass(model):
+                definitions[name].setdefault("description", inspect.getdoc(model))
                 for field, words in words_under_fields(model).items():
                     if field in definitions[name].get("properties", {}):
                         definitions[name]["properties"][field]["description"] = words
@@ -185,8 +186,10 @@ def _spell_as_on_the_wire(definitions: Schema) -> None:
     }
     definitions["State"]["properties"]["relays"]["items"] = {"$ref": REF + "RelayRow"}
     for name, body in definitions.items():
-        if name.endswith("Fields"):
+        if name.endswith("Fields"):  # what is left out is not written, so nothing has a default
             body["minProperties"] = 1
+            for field in body["properties"].values():
+                field.pop("default", None)
     for holder in ("Error", "Reject", "RejectRow"):
         definitions[holder]["properties"]["code"] = {
             "type": "string",

@@ -84,6 +84,7 @@ export interface Cancel {
   run: Id;
 }
 
+/** A cell as it travels: value, seq of its write, and that write's client, counter and user. */
 export type CellRow = [value: Value, seq: number, client: string, n: number, user: string];
 
 /** What a client sends; unknown keys are refused by name. */
@@ -134,7 +135,7 @@ export interface Edit {
   guarded?: boolean;
   /** Relays that the author had in view on the fields it writes: no notice for those. */
   saw?: EditId[];
-  /** Code that was written on top of a relay: it is stale unless that relay is what stands there. */
+  /** Code that was written on top of an unsaved edit: it is stale unless that edit is what stands there. */
   upon?: Foundation[];
   undoes?: EditId | null;
   run?: Id | null;
@@ -184,8 +185,10 @@ export type ErrorCode =
   | "stopping"
   | "internal";
 
+/** The address of a field: kind and id of its entity, and its name; a property's is `props.<key>`. */
 export type FieldKey = [kind: string, id: string, field: string];
 
+/** The unsaved edit, another's relay or an own one, that a scene's code was written on top of. */
 export type Foundation = [scene: Id, relay: EditId];
 
 /** The first frame: who I am and what I have. `counter` is the last one I ever used as this client. */
@@ -325,6 +328,7 @@ export interface Pong {
   at?: number;
 }
 
+/** A place in a project's history: comparable only within an epoch, and checked by the id at seq. */
 export type Position = [epoch: string, seq: number, id: EditId | null];
 
 /**
