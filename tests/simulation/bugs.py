@@ -32,7 +32,7 @@ from scenehub.protocol.document import Document
 from scenehub.protocol.edits import FieldKey, Position
 from scenehub.protocol.effects import Publish
 from scenehub.protocol.errors import Refusal
-from scenehub.protocol.ledger import KeptReject, Verdict
+from scenehub.protocol.ledger import Committed, KeptReject, Verdict
 from scenehub.protocol.planning import Plan
 from scenehub.protocol.room import Room
 from scenehub.protocol.states import cell_of
@@ -81,8 +81,12 @@ def _publish_at_once(room: Room, entry: Any, now: float) -> Any:
         before = earlier.id if isinstance(earlier.decision, Plan) else before
     effects = _enqueue(room, entry, now)
     if isinstance(entry.decision, Plan):
-        commits = [saving._committed(entry, entry.decision)]
-        effects.append(Publish(room.speaker.commit(room.head.epoch, before, commits)))
+        plan = entry.decision
+        commit = Committed(
+            entry.seq, entry.at, entry.edit, entry.actor, entry.digest, plan.writes, plan.replaced, plan.overwrote,
+            plan.restored,
+        )  # fmt: skip
+        effects.append(Publish(room.speaker.commit(room.head.epoch, before, [commit])))
     return effects
 
 
@@ -192,7 +196,7 @@ _changed = document._changed
 
 
 def _commit_row_without_body(edit: Any, *, known: bool) -> Any:
-    return _commit_row(edit, known=known).model_copy(update={"restored": None})
+    return _commit_row(replace(edit, restored={}), known=known)
 
 
 _commit_row = saving.commit_row

@@ -9,6 +9,10 @@ from scenehub.protocol.testing.simulation import simulate
 from .bugs import Bug
 
 
+class BrokenPlant(Exception):
+    """A seed ended with an exception: the plant itself is what broke, and nothing was found by the oracle."""
+
+
 class Catch(NamedTuple):
     """What found a bug; `seeds` is how many were run, `words` is None when it was not found."""
 
@@ -23,6 +27,8 @@ def hunt(bug: Bug, most: int, first: int = 0) -> Catch:
     with bug.plant():
         for seed in range(first, first + most):
             run = simulate(seed)
+            if run.rule == "crash":
+                raise BrokenPlant(f"{bug.name}, seed {seed}:\n{run.broken}")
             if run.broken is not None:
                 return Catch(bug, seed - first + 1, run.rule, run.broken.strip().splitlines()[-1])
     return Catch(bug, most, None, None)

@@ -26,6 +26,7 @@ NOT_SEEN = {
     "overlapping frame dropped": "no hub sends such a frame: connections are in order, and a state ends at the head",
     "gone from anywhere": "the next lease mends it within a second; no rule says that presence may not flicker",
     "LIMIT 10": "the room sees that it is still behind and asks again: slower, not wrong",
+    "base moved on": "code is guarded by `upon`; for other fields the oracle takes an edit's word for its base",
     "regression not seen": "needs a failover that loses outcomes and no commit, and hardly any seed has one",
 }
 """Why a slip is not found, where that is understood."""

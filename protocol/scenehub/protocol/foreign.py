@@ -39,11 +39,14 @@ class ForeignRelays:
     by_client: dict[str, dict[EditId, None]] = field(default_factory=dict)
     heard: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Per node its generation and when it spoke last."""
+    leased: dict[str, float] = field(default_factory=dict)
+    """Per node when it last said which members it has: whatever else it says tells nothing about them (M1)."""
 
     def hear(self, node: str, generation: str, now: float) -> list[EditId]:
         """A node spoke. Returns shown relays of its earlier life, which are gone with it."""
         before = self.heard.get(node)
         self.heard[node] = (generation, now)
+        self.leased.setdefault(node, now)
         if before is None or before[0] == generation:
             return []
         return self.drop(
@@ -59,6 +62,7 @@ class ForeignRelays:
 
     def lease(self, node: str, holding: Collection[EditId], now: float) -> tuple[list[EditId], list[Foreign]]:
         """A node says what it holds: (shown relays that it does not hold any more, hidden ones to show again)."""
+        self.leased[node] = now
         lost = [
             id
             for id, relay in self.relays.items()
@@ -102,10 +106,11 @@ class ForeignRelays:
         return hidden
 
     def silent_nodes(self, now: float, after: float) -> list[str]:
-        """Nodes unheard for `after` seconds; each is named once."""
-        silent = [node for node, (_, at) in self.heard.items() if now - at >= after]
+        """Nodes without a lease for `after` seconds; each is named once."""
+        silent = [node for node, at in self.leased.items() if now - at >= after]
         for node in silent:
-            del self.heard[node]
+            del self.leased[node]
+            self.heard.pop(node, None)
         return silent
 
     def shown(self) -> list[Foreign]:

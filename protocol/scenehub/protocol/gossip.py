@@ -167,7 +167,14 @@ def introduce(room: Room, *, asking: bool = True) -> Effects:
     for entry in room.queue.entries:
         if entry.relayed and entry.edit is not None:
             effects.append(Publish(room.speaker.relay(entry.edit, entry.actor)))
-    return effects
+    return [*effects, _own_lease(room)] if asking else effects
+
+
+def _own_lease(room: Room) -> Publish:
+    """What this room holds and whom it has, also when that is nothing: goodbyes may have been lost."""
+    held = [entry.id for entry in room.queue.entries if entry.relayed]
+    clients = [session.client for session in room.attendance.clients.values() if session.joined]
+    return Publish(room.speaker.lease(room.head.seq, held, clients))
 
 
 def head_seen(room: Room, head: Head, asked_at: int) -> Effects:
@@ -186,10 +193,7 @@ def tick(room: Room, now: float) -> Effects:
         return []
     room.lease_at = now + LEASE_EVERY
     effects: Effects = []
-    held = [entry.id for entry in room.queue.entries if entry.relayed]
-    clients = [session.client for session in room.attendance.clients.values() if session.joined]
-    # Also when there are none: it is how the others learn it, should the goodbyes have been lost.
-    effects.append(Publish(room.speaker.lease(room.head.seq, held, clients)))
+    effects.append(_own_lease(room))
     effects += _withdrawn(room.foreign.hide_unheard(now))
     for node in room.foreign.silent_nodes(now, NODE_GONE_AFTER):
         effects += _gone(room, node, room.attendance.of_node(node))

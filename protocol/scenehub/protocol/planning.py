@@ -108,6 +108,7 @@ class _Trial:
     values: dict[FieldKey, Any] = field(default_factory=dict)
     replaced: dict[FieldKey, int] = field(default_factory=dict)
     restored: list[str] = field(default_factory=list)
+    deleted: set[Entity] = field(default_factory=set)
     unseen: dict[FieldKey, Cell] = field(default_factory=dict)
     """What its author did not know of and it writes over, or does away with."""
 
@@ -161,7 +162,7 @@ def plan(
     for id in trial.restored:
         planned.restored[id] = draft.cells(SCENE, id)
     for key, cell in trial.unseen.items():
-        if key not in trial.values or not is_same(cell.value, trial.values[key]):
+        if key not in trial.values or key[:2] in trial.deleted or not is_same(cell.value, trial.values[key]):
             planned.overwrote.append(Overwritten(key, cell.id, cell.user, cell.seq))
             planned.lost[key] = cell.value
     return planned
@@ -170,6 +171,7 @@ def plan(
 def _try(trial: _Trial, op: Op, index: int, at: int) -> None:
     values, draft, grows = trial.values, trial.draft, False
     if op.kind == "scene.delete":
+        trial.deleted.add((SCENE, op.id))
         for name, cell in draft.cells(SCENE, op.id).items():
             _meet(trial, FieldKey(SCENE, op.id, name), cell, index)
     elif op.kind == "scene.restore":

@@ -42,6 +42,8 @@ class Climate:
     vanishings: float
     takeovers: float
     crashes: float
+    blackouts: float
+    """Chance that a member goes down with the node it is connected to, as when they share a power line."""
     stalls: float
     outbox: int
     """Frames that may wait for a slow reader."""
@@ -83,6 +85,7 @@ def climate(chance: Random) -> Climate:
         vanishings=sometimes(0.08, 0.3),
         takeovers=sometimes(0.1, 0.3),
         crashes=sometimes(chance.choice((0.03, 0.15)), 0.35),
+        blackouts=sometimes(0.7, 0.4),
         stalls=sometimes(chance.choice((0.05, 0.3)), 0.35),
         outbox=chance.choice((1, 4, 16)),
         failover=sometimes(1.0, 0.12),

@@ -136,24 +136,38 @@ class Deployment:
             self.clock.at(when, lambda: self.store.fail_over("e2" if climate.new_epoch else None))
 
     def _throw(self) -> None:
-        chance, climate = self.chance, self.climate
         for member in self.members:
-            if not member.running:
-                continue
-            told_after = chance.choice((0.0, 0.3, 3.0, 3.0, 40.0))
-            if chance.random() < climate.cuts * STEP and member.wire is not None:
-                member.wire.cut(told_after=told_after)
-            elif chance.random() < climate.takeovers * STEP:
-                member.take_over(told_after)
-            elif chance.random() < climate.stalls * STEP and member.wire is not None:
-                member.wire.stall(chance.uniform(0.2, 4.0))
-            elif chance.random() < climate.vanishings * STEP:
-                member.vanish(keeps=chance.random() < 0.8, told_after=told_after)
-                self.clock.after(chance.uniform(0.1, 5.0), member.start)
+            if member.running:
+                self._throw_for(member)
         for node in self.nodes:
-            if node.alive and chance.random() < climate.crashes * STEP:
-                node.crash()
-                self.clock.after(chance.uniform(0.2, 6.0), node.start)
+            if node.alive and self.chance.random() < self.climate.crashes * STEP:
+                self._crash(node)
+
+    def _throw_for(self, member: Member) -> None:
+        chance, climate = self.chance, self.climate
+        told_after = chance.choice((0.0, 0.3, 3.0, 3.0, 40.0))
+        if chance.random() < climate.cuts * STEP and member.wire is not None:
+            member.wire.cut(told_after=told_after)
+        elif chance.random() < climate.takeovers * STEP:
+            member.take_over(told_after)
+        elif chance.random() < climate.stalls * STEP and member.wire is not None:
+            member.wire.stall(chance.uniform(0.2, 4.0))
+        elif chance.random() < climate.vanishings * STEP:
+            self._vanish(member, told_after)
+
+    def _crash(self, node: Node) -> None:
+        chance = self.chance
+        for member in self.members:
+            here = member.running and member.wire is not None and member.wire.node is node
+            if here and chance.random() < self.climate.blackouts:
+                self._vanish(member, 0.0)
+        node.crash()
+        self.clock.after(chance.choice((chance.uniform(0.2, 6.0), chance.uniform(12.0, 20.0))), node.start)
+
+    def _vanish(self, member: Member, told_after: float) -> None:
+        chance = self.chance
+        member.vanish(keeps=chance.random() < 0.7, told_after=told_after)
+        self.clock.after(chance.choice((chance.uniform(0.1, 3.0), chance.uniform(8.0, 16.0))), member.start)
 
     def _set_store_away(self, away: bool) -> None:
         self.store.away = away
