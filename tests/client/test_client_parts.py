@@ -11,12 +11,13 @@ import pytest
 import scenehub.client
 from scenehub.client.backlog import Backlog
 from scenehub.client.errors import Rejected
+from scenehub.client.handles import Handle, Handles
 from scenehub.client.mine import ops_again
 from scenehub.client.ordering import place
 from scenehub.client.tokens import user_of
 from scenehub.protocol.document import Scene
 from scenehub.protocol.edits import Edit, EditId, FieldKey
-from scenehub.protocol.happenings import Changed, MembersChanged
+from scenehub.protocol.happenings import Changed, MembersChanged, Merged, Saved
 from scenehub.protocol.messages import Notice
 from scenehub.protocol.ops import MemorySet, SceneDelete, SceneFields, SceneRestore, SceneSet
 
@@ -99,3 +100,18 @@ def test_importing_the_client_imports_nothing_of_the_server() -> None:
     program = f"import sys, scenehub.client; print([name for name in {heavy!r} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
     assert ran.stdout.strip() == "[]"
+
+
+def test_edits_that_end_in_one_merge_share_its_outcome() -> None:
+    """O4: a chain of stale writes is merged once; nobody who waits for one of them waits for ever."""
+    handles = Handles(Handle)
+    made = [
+        Edit(id=EditId("c", n), epoch="e", base=0, ops=(SceneDelete(kind="scene.delete", id="s"),)) for n in (1, 2, 3)
+    ]
+    first, second, third = (handles.add(edit) for edit in made)
+    handles.hear(Merged(first.id, second.id), 5)
+    handles.hear(Merged(second.id, third.id), 5)
+    assert len(handles) == 3
+    handles.hear(Saved(EditId("c", 3), 9), 9)
+    assert [handle.seq for handle in (first, second, third)] == [9, 9, 9]
+    assert len(handles) == 0

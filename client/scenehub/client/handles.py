@@ -88,18 +88,22 @@ H = TypeVar("H", bound=Handle)
 
 
 class Handles(Generic[H]):
-    """The handles of edits without an outcome, by the id that the edit has now."""
+    """The handles of edits without an outcome, by the id that the edit has now.
+
+    Several edits may go on as one (a chain of writes that was merged once): their handles share its outcome.
+    """
 
     def __init__(self, make: Callable[[Edit], H]) -> None:
         self._make = make
-        self._waiting: dict[EditId, H] = {}
+        self._waiting: dict[EditId, list[H]] = {}
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
     def add(self, edit: Edit) -> H:
         """An edit was made."""
-        handle = self._waiting[edit.id] = self._make(edit)
+        handle = self._make(edit)
+        self._waiting.setdefault(edit.id, []).append(handle)
         return handle
 
     def hear(self, happening: Happening, seq: int) -> None:
@@ -109,29 +113,35 @@ class Handles(Generic[H]):
                 self._settle(happening.id, SavedAt(happening.seq))
             case Merged(id, None):
                 self._settle(id, SavedAt(seq))
-            case Merged(id, into) if into is not None and id in self._waiting:
-                handle = self._waiting[into] = self._waiting.pop(id)
-                handle.id = into
-            case Choice() if happening.id in self._waiting:
-                self._waiting[happening.id].choice = happening
+            case Merged(id, into) if into is not None:
+                self._go_on(id, into)
+            case Choice():
+                for handle in self._waiting.get(happening.id, ()):
+                    handle.choice = happening
             case Rejected():
                 self._reject(happening)
             case _:
                 pass
 
+    def _go_on(self, id: EditId, into: EditId) -> None:
+        moved = self._waiting.pop(id, [])
+        for handle in moved:
+            handle.id = into
+        if moved:
+            self._waiting.setdefault(into, []).extend(moved)
+
     def _reject(self, rejected: Rejected) -> None:
-        handle = self._waiting.get(rejected.id)
-        current = handle.choice.current if handle is not None and handle.choice is not None else ()
-        error = EditRejected(rejected.code, rejected.words, rejected.culprit, current, rejected.edit)
-        self._settle(rejected.id, error)
+        for handle in self._waiting.pop(rejected.id, ()):
+            current = () if handle.choice is None else handle.choice.current
+            handle.settle(EditRejected(rejected.code, rejected.words, rejected.culprit, current, rejected.edit))
 
     def _settle(self, id: EditId, outcome: Outcome) -> None:
-        handle = self._waiting.pop(id, None)
-        if handle is not None:
+        for handle in self._waiting.pop(id, ()):
             handle.settle(outcome)
 
     def end(self, error: ClientError) -> None:
         """Nothing will be heard of any edit any more."""
         waiting, self._waiting = self._waiting, {}
-        for handle in waiting.values():
-            handle.settle(error)
+        for handles in waiting.values():
+            for handle in handles:
+                handle.settle(error)
