@@ -95,17 +95,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", type=Path, help="write the page to this file")
     parser.add_argument("--rounds", default="3", help="rounds for medians (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", default="4", help="measured time of each run of the fan-out (default: %(default)s)"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="scenehub-figures-") as folder:
         kept = Path(folder) / "bench.json"
-        fan_out = ran("bench.py", "--rounds", options.rounds, "--idle", "10000", "--json", str(kept))
+        fan_out = ran(
+            "bench.py", "--rounds", options.rounds, "--seconds", options.seconds, "--idle", "10000", "--json", str(kept)
+        )
         figures: Figures = json.loads(kept.read_text())
     outputs = {
         "Fan-out (`loadtest/bench.py`)": fan_out.split("figures:")[0].strip(),
         "Join, resume, memory (`loadtest/hub_figures.py`)": ran("hub_figures.py"),
         "Commits (`loadtest/commit_bench.py`)": ran("commit_bench.py"),
     }
-    made = page(figures, outputs, "./run python loadtest/figures.py")
+    made = page(
+        figures, outputs, f"./run python loadtest/figures.py --rounds {options.rounds} --seconds {options.seconds}"
+    )
     print(made)
     if options.write is not None:
         options.write.write_text(made)
