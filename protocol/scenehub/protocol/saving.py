@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import joining
+from . import joining, rebalancing
 from .closing import Close as CloseCode
 from .document import apply_edit
 from .edits import EditId, FieldKey
@@ -17,7 +17,6 @@ from .messages import CommitRow, Error, Notice, Reject, Unsaved
 from .ops import MessageAdd, ProposalSet, SceneAdd
 from .planning import Plan
 from .queue import BATCH_EDITS, Entry
-from .rebalancing import has_long_key
 from .states import cell_rows
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def _saved(room: Room) -> Effects:
             commits.append(committed)
             if committed.overwrote:
                 _note_conflicts(room, committed, entry.decision.lost)
-            room.long_keys = room.long_keys or any(map(has_long_key, committed.edit.ops))
+            room.long_keys = room.long_keys or any(map(rebalancing.has_long_key, committed.edit.ops))
             rows.append(commit_row(committed, known=entry.relayed))
             _count(room, entry.id, entry.digest, None)
         else:
@@ -234,7 +233,7 @@ def hand_back(room: Room, entries: Sequence[Entry], why: str) -> Effects:
     for client, n in first.items():
         room.clients[client].taken = n - 1
         if client == room.system_client:
-            room.acted, room.long_keys = n - 1, True
+            rebalancing.begin_anew(room)
         room.forget_client(client)
     room.queue.replan(room.head, room.at, room.at + 1)
     ids = tuple(entry.id for entry in removed)
@@ -336,7 +335,7 @@ def apply_commits(room: Room, edits: Sequence[Committed], now: float) -> Effects
             continue
         id = edit.edit.id
         _note_conflicts(room, edit, {row.key: _value(room, row.key, row.id) for row in edit.overwrote})
-        room.long_keys = room.long_keys or any(map(has_long_key, edit.edit.ops))
+        room.long_keys = room.long_keys or any(map(rebalancing.has_long_key, edit.edit.ops))
         apply_edit(room.document, edit.edit.ops, id, edit.actor.user, edit.seq, edit.at)
         room.head = room.head._replace(seq=edit.seq, id=id)
         room.at = max(room.at, edit.at)
