@@ -13,7 +13,6 @@ from secrets import token_urlsafe
 from typing import Any
 
 from scenehub.client import Project, Rejected
-from scenehub.client.ordering import keys
 from scenehub.protocol.codec import pack
 from scenehub.protocol.document import Scene
 from scenehub.protocol.errors import ErrorCode
@@ -28,6 +27,7 @@ from scenehub.protocol.ops import (
     SceneRestore,
     SceneSet,
 )
+from scenehub.protocol.order import keys_between
 
 from .folders import Folder, SceneFile, file_names
 
@@ -206,7 +206,7 @@ def _positions(there: Sequence[Scene | None], scenes: Sequence[Scene]) -> list[s
         before = last.position if last is not None else lowest
         after = after_scene.position if after_scene is not None else None
         if bound > start:
-            found[start:bound] = keys(before, after, bound - start)
+            found[start:bound] = keys_between(before, after, bound - start)
         start = bound + 1
     return found
 
